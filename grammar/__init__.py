@@ -1,0 +1,1 @@
+"""The exposition formats as Lark grammars; installed as `expofmt.grammar`, read through `importlib.resources`."""

@@ -1,0 +1,89 @@
+"""What all tests share: the choice of engines, of Hypothesis' profile, and of rewriting snapshots."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+IN_CI = bool(os.environ.get("CI"))
+ENGINES = {"native": "expofmt.engine._native", "lark": "expofmt.engine.lark"}
+
+# No test asserts a time, and a machine may be busy: so there are no deadlines.
+settings.register_profile("dev", deadline=None)
+# In CI the examples are the same each time, so that a red run belongs to the change that it ran on.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
+settings.load_profile("ci" if IN_CI else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=ENGINES, help="run on this engine only; an error where it is not installed")
+    parser.addoption("--update-cases", action="store_true", help="rewrite the expected files of the snapshot tests")
+
+
+def installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def engines(config: pytest.Config) -> list[str]:
+    """The engines to run on: the one that was asked for, or each that is installed."""
+    asked = config.getoption("--engine")
+    return [asked] if asked else [name for name, module in ENGINES.items() if installed(module)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in engines(config):
+        if not installed(ENGINES[name]):
+            raise pytest.UsageError(f"--engine {name}: {ENGINES[name]} is not installed")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", engines(metafunc.config), indirect=True)
+
+
+@pytest.fixture(scope="module")  # not "function": Hypothesis would refuse it in its tests
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of the engine in use; a test that asks for it runs once on each."""
+    from expofmt import engine as seam
+
+    before = seam.ENGINE
+    seam.use(request.param)
+    yield request.param
+    seam.use(before)
+
+
+@pytest.fixture(scope="session")
+def update_cases(pytestconfig: pytest.Config) -> bool:
+    """Whether a snapshot test writes what it got instead of comparing it."""
+    return bool(pytestconfig.getoption("--update-cases"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real scrapes."""
+    return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def peer() -> Callable[[str], str]:
+    """Finds the program of another project that ours is compared with: `peer("promtool")` is its path.
+
+    Where it is not installed the test is skipped; in CI, where all peers are, it fails.
+    """
+
+    def find(program: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            (pytest.fail if IN_CI else pytest.skip)(f"peer {program} is not installed")
+        return path
+
+    return find
