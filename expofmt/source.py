@@ -1,0 +1,105 @@
+"""Bytes with a name, and where in them a byte offset lies for a human reader."""
+
+from itertools import accumulate
+from typing import NamedTuple
+
+__all__ = ["Source", "Span"]
+
+_BLOCK_BITS = 16
+
+
+class Span(NamedTuple):
+    """A half-open range of byte offsets, ``start`` included and ``end`` not.
+
+    >>> Span(2, 5)
+    Span(start=2, end=5)
+    >>> b"a{b} 1"[slice(*Span(2, 3))]
+    b'b'
+    """
+
+    start: int
+    end: int
+
+
+class Source:
+    """The bytes of one input, and the name under which messages speak of it.
+
+    Offsets count bytes from 0; lines and columns count from 1. Lines end at LF (0x0A) and nowhere else: CR, U+0085
+    and U+2028 are characters like any other. Columns count code points, and a byte that is not part of well-formed
+    UTF-8 is one column of its own, so every byte of any input has a place.
+
+    The source refers to ``data`` and never changes it. It may be shared by threads: the line index is made on the first
+    question about a line, and making it twice gives the same index.
+
+    >>> source = Source("push.prom", "# TYPE a gauge\\na{b=\\"é\\",c=1} 2\\n".encode())
+    >>> source.position(15)
+    (2, 1)
+    >>> source.position(24)
+    (2, 9)
+    """
+
+    __slots__ = ("_lines_before", "data", "name")
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self.data = data
+        # Number of LF before each block of 2**_BLOCK_BITS bytes. It grows with the bytes and not with the lines, so a
+        # file of many short lines costs no more than one pass of bytes.count.
+        self._lines_before: list[int] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Source {self.name!r}, {len(self.data)} bytes>"
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """The line and the column of a byte, both counted from 1.
+
+        Any offset from 0 to ``len(data)`` inclusive has a position. The LF belongs to the line it ends, one column past
+        the line's last character; the end of the data is one column past the last character, or column 1 of the next
+        line if the data ends with LF. An offset inside a multi-byte character is at that character's column.
+
+        Takes time proportional to the length of the line up to the offset. Raises ValueError if the offset is
+        outside of the data.
+
+        >>> Source("a.prom", b"a 1\\nb").position(5)
+        (2, 2)
+        >>> Source("a.prom", b'{b="\\xff"}').position(5)
+        (1, 6)
+        """
+        start = self._line_start(offset)
+        end = self._character_start(start, offset)
+        column = len(self.data[start:end].decode("utf-8", "surrogateescape")) + 1
+        return self._line_number(offset), column
+
+    def line_span(self, offset: int) -> Span:
+        """The bytes of the line that holds the offset, without its LF (and with its CR, if there is one).
+
+        The same offsets are allowed as for `position`, and the LF belongs to the line it ends. Raises ValueError if
+        the offset is outside of the data.
+
+        >>> Source("a.prom", b"a 1\\nb 2\\n").line_span(4)
+        Span(start=4, end=7)
+        """
+        start = self._line_start(offset)
+        end = self.data.find(b"\n", offset)
+        return Span(start, len(self.data) if end < 0 else end)
+
+    def _line_start(self, offset: int) -> int:
+        if not 0 <= offset <= len(self.data):
+            raise ValueError(f"offset {offset} is outside of the {len(self.data)} bytes of {self.name}")
+        return self.data.rfind(b"\n", 0, offset) + 1
+
+    def _line_number(self, offset: int) -> int:
+        if self._lines_before is None:
+            block = 1 << _BLOCK_BITS
+            counts = (self.data.count(b"\n", start, start + block) for start in range(0, len(self.data), block))
+            self._lines_before = list(accumulate(counts, initial=0))
+        number = offset >> _BLOCK_BITS
+        return self._lines_before[number] + self.data.count(b"\n", number << _BLOCK_BITS, offset) + 1
+
+    def _character_start(self, line_start: int, offset: int) -> int:
+        """The start of the well-formed character that the offset is inside of, else the offset itself."""
+        for start in range(offset - 1, max(line_start, offset - 3) - 1, -1):
+            character = self.data[start : start + 4].decode("utf-8", "surrogateescape")[0]
+            if start + len(character.encode("utf-8", "surrogateescape")) > offset:
+                return start
+        return offset
