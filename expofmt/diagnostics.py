@@ -1,0 +1,230 @@
+"""Faults and findings as data: where, what, how grave, and how to mend it.
+
+Engines report offsets. This module turns them into places that a person can find; ``words.py`` says what is wrong,
+and ``report.py`` draws it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from .codes import Code, Kind, Severity, verdict
+from .source import Source, Span
+from .words import Context, describe
+
+# What a diagnostic keeps of each line it shows, so that it outlives an input of any size.
+EXCERPT_BYTES: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of an input, with the line around it; or, without a span, a canonical line of something stored.
+
+    ``line`` and ``column`` count from 1, columns in characters (a byte that is no UTF-8 is one); ``end_column`` is
+    the column after the last character. ``excerpt`` holds at most 400 bytes of the (first) line; ``caret`` is the
+    part of it to mark, in characters; ``cut`` says whether the line goes on to the left and to the right of it.
+
+    >>> place = Place.of(Source("a.prom", b"a 1\\nb x\\n"), Span(6, 7), "expected a number")
+    >>> place.line, place.column, place.excerpt, place.caret
+    (2, 3, 'b x', (2, 3))
+    """
+
+    filename: str
+    label: str
+    excerpt: str
+    caret: tuple[int, int]
+    cut: tuple[bool, bool] = (False, False)
+    span: Span | None = None
+    line: int | None = None
+    column: int | None = None
+    end_line: int | None = None
+    end_column: int | None = None
+
+    @classmethod
+    def of(cls, source: Source, span: Span, label: str) -> Self:
+        """The place of a span of an input."""
+        line = source.line_span(span.start)
+        stop = min(span.end, line.end)
+        # The excerpt begins at most a third of its length before the span, so that both sides are seen.
+        first = max(line.start, min(span.start - EXCERPT_BYTES // 3, line.end - EXCERPT_BYTES))
+        first = source.character_start(first)
+        last = source.character_start(min(first + EXCERPT_BYTES, line.end))
+        before = source.text(first, min(span.start, last))
+        marked = source.text(min(span.start, last), min(stop, last))
+        start_line, start_column = source.position(span.start)
+        end_line, end_column = source.position(span.end)
+        return cls(
+            filename=source.name,
+            label=label,
+            excerpt=before + marked + source.text(min(stop, last), last),
+            caret=(len(before), len(before) + len(marked)),
+            cut=(first > line.start, last < line.end),
+            span=span,
+            line=start_line,
+            column=start_column,
+            end_line=end_line,
+            end_column=end_column,
+        )
+
+    @classmethod
+    def canonical(cls, filename: str, text: str, label: str) -> Self:
+        """A canonical line, of something that stands in no file at hand, all of it marked."""
+        shown = text.encode()[:EXCERPT_BYTES].decode(errors="ignore")
+        return cls(filename, label, shown, (0, len(shown)), (False, len(shown) < len(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault or finding.
+
+    ``message`` states the offence in one line; ``help`` is a remedy to paste, or ``None``. ``place`` is where, with
+    what was expected and found there in its label; ``related`` the second place of a conflict. ``str()`` is one
+    line: ``file:line:column: severity[code] message``.
+
+    >>> from expofmt import check
+    >>> [diagnostic] = check("a{b=1} 2\\n", filename="x.prom")
+    >>> str(diagnostic)
+    'x.prom:1:5: error[unquoted-label-value] label value must be in double quotes'
+    """
+
+    code: Code
+    severity: Severity
+    message: str
+    place: Place
+    related: Place | None = None
+    help: str | None = None
+
+    @classmethod
+    def at(
+        cls,
+        source: Source,
+        code: Code,
+        severity: Severity,
+        span: Span,
+        related: Span | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The diagnostic for a fault in an input, in the words of its code."""
+        line = source.line_span(span.start)
+        low = max(line.start, span.start - 4 * EXCERPT_BYTES)
+        context = Context(
+            before=source.text(low, span.start),
+            found=source.text(span.start, min(span.end, span.start + EXCERPT_BYTES)),
+            after=source.text(min(span.end, line.end), min(line.end, span.end + EXCERPT_BYTES)),
+            related=None if related is None else source.text(related.start, min(related.end, related.start + 400)),
+            at_end_of_input=span.start >= len(source.data),
+            details=details or {},
+        )
+        words = describe(code, context)
+        return cls(
+            code=code,
+            severity=severity,
+            message=words.message,
+            place=Place.of(source, span, words.label),
+            related=None if related is None else Place.of(source, related, words.related_label),
+            help=words.help,
+        )
+
+    @property
+    def filename(self) -> str:
+        """The input's name."""
+        return self.place.filename
+
+    @property
+    def span(self) -> Span | None:
+        """The bytes concerned; ``None`` for what stands in no input."""
+        return self.place.span
+
+    @property
+    def line(self) -> int | None:
+        """The line, from 1."""
+        return self.place.line
+
+    @property
+    def column(self) -> int | None:
+        """The column, from 1, in characters."""
+        return self.place.column
+
+    @property
+    def end_line(self) -> int | None:
+        """The line in which the span ends."""
+        return self.place.end_line
+
+    @property
+    def end_column(self) -> int | None:
+        """The column after the span's last character."""
+        return self.place.end_column
+
+    def __str__(self) -> str:
+        where = self.filename if self.line is None else f"{self.filename}:{self.line}:{self.column}"
+        return f"{where}: {self.severity}[{self.code}] {self.message}"
+
+
+class ExpositionError(ValueError):
+    """Input or families that expofmt refuses, with every diagnostic, errors and warnings, in order of place.
+
+    ``status_hint`` is the HTTP status a server would answer with. Nothing else is raised for bad content.
+
+    >>> from expofmt import parse
+    >>> try:
+    ...     parse("a 1 2 3\\n")
+    ... except ExpositionError as error:
+    ...     print(error.diagnostics[0].code, error.status_hint)
+    trailing-text 400
+    """
+
+    status_hint = 400
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        errors = [d for d in self.diagnostics if d.severity is Severity.ERROR]
+        first = str(errors[0] if errors else self.diagnostics[0])
+        return first if len(errors) < 2 else f"{first} (and {len(errors) - 1} more errors)"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Diagnostic, ...]]]:
+        return type(self), (self.diagnostics,)
+
+
+class ParseError(ExpositionError):
+    """The text breaks the grammar.
+
+    >>> issubclass(ParseError, ValueError)
+    True
+    """
+
+
+class ConsistencyError(ExpositionError):
+    """The text is well-formed, but its lines, or several inputs, contradict each other.
+
+    >>> issubclass(ConsistencyError, ExpositionError)
+    True
+    """
+
+
+def error_for(diagnostics: Iterable[Diagnostic]) -> ExpositionError:
+    """The exception that carries these diagnostics: a ParseError if an error among them is one of syntax.
+
+    >>> from expofmt import check
+    >>> type(error_for(check("a 1\\na 1\\n"))).__name__
+    'ConsistencyError'
+    """
+    given = tuple(diagnostics)
+    syntax = any(d.severity is Severity.ERROR and verdict(d.code).kind is Kind.SYNTAX for d in given)
+    return ParseError(given) if syntax else ConsistencyError(given)
+
+
+__all__ = [
+    "Code",
+    "ConsistencyError",
+    "Diagnostic",
+    "ExpositionError",
+    "ParseError",
+    "Place",
+    "Severity",
+    "error_for",
+]

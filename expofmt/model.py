@@ -1,0 +1,858 @@
+"""The values that parsing yields and rendering takes: label sets, samples, metric families, expositions.
+
+Everything here is immutable and compares by content. A float equals another if both are the same number or both are
+NaN, so that an exposition read twice equals itself; all NaN hash alike. Values are float64; times are integers of
+nanoseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
+
+from .formats import Format
+from .names import is_legacy_metric_name, quote
+from .source import Span
+from .values import format_float, format_timestamp_ms, parse_float
+
+V = TypeVar("V")
+
+
+class MetricType(StrEnum):
+    """What a metric family measures; ``str()`` of a member is the word that OpenMetrics uses for it.
+
+    The text format calls ``unknown`` *untyped* and lacks ``gaugehistogram``, ``info`` and ``stateset``.
+
+    >>> MetricType("counter") is MetricType.COUNTER
+    True
+    """
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+    GAUGEHISTOGRAM = "gaugehistogram"
+    INFO = "info"
+    STATESET = "stateset"
+    UNKNOWN = "unknown"
+
+
+# Which endings of a sample name belong to a family of a type in the text format. A gauge histogram has two
+# generations of them: Go's encoder writes _count and _sum, the Python client _gcount and _gsum.
+TEXT_SUFFIXES: Final[Mapping[MetricType, tuple[str, ...]]] = {
+    MetricType.HISTOGRAM: ("_bucket", "_sum", "_count"),
+    MetricType.GAUGEHISTOGRAM: ("_bucket", "_sum", "_count", "_gsum", "_gcount"),
+    MetricType.SUMMARY: ("_sum", "_count"),
+    MetricType.INFO: ("_info",),
+}
+
+
+class LabelSet(Mapping[str, str]):
+    """The labels of a sample: an immutable, hashable mapping, sorted by name (code points).
+
+    Built from a mapping or from pairs, and keyword arguments; a name given twice is a ``ValueError``, as is an empty
+    name or text that UTF-8 cannot hold. A label with an empty value is kept, though Prometheus' data model equates it
+    with an absent one. Safe to share between threads.
+
+    >>> labels = LabelSet({"method": "get"}, code="200")
+    >>> str(labels), labels["code"], labels == {"code": "200", "method": "get"}
+    ('{code="200",method="get"}', '200', True)
+    """
+
+    __slots__ = ("pairs",)
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def __init__(self, source: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **labels: str) -> None:
+        given = source.items() if isinstance(source, Mapping) else source
+        pairs = sorted([*given, *labels.items()])
+        for position, (name, value) in enumerate(pairs):
+            if not name:
+                raise ValueError("a label name is empty")
+            if position and pairs[position - 1][0] == name:
+                raise ValueError(f"label {name!r} is given twice")
+            _check_encodable(name, value)
+        self.pairs = tuple(pairs)
+
+    @classmethod
+    def _of(cls, pairs: tuple[tuple[str, str], ...]) -> Self:
+        """Wrap pairs that are known to be valid and sorted."""
+        self = cls.__new__(cls)
+        self.pairs = pairs
+        return self
+
+    def __getitem__(self, name: str) -> str:
+        for key, value in self.pairs:
+            if key == name:
+                return value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, LabelSet):
+            return self.pairs == other.pairs
+        return dict(self.pairs) == other if isinstance(other, Mapping) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.pairs)
+
+    def __str__(self) -> str:
+        return "{" + ",".join(f"{_bare_or_quoted(name)}={quote(value)}" for name, value in self.pairs) + "}"
+
+    def __repr__(self) -> str:
+        return f"LabelSet({dict(self.pairs)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LabelSet, (self.pairs,)
+
+
+NO_LABELS: Final = LabelSet()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exemplar:
+    """One observation kept beside a sample: its labels, its value, and when it was made (nanoseconds, or ``None``).
+
+    >>> Exemplar({"trace_id": "abc"}, 0.67).labels["trace_id"]
+    'abc'
+    """
+
+    labels: LabelSet
+    value: float
+    timestamp_ns: int | None = None
+
+    def __init__(self, labels: Mapping[str, str], value: float, timestamp_ns: int | None = None) -> None:
+        object.__setattr__(self, "labels", labels if isinstance(labels, LabelSet) else LabelSet(labels))
+        object.__setattr__(self, "value", float(value))
+        object.__setattr__(self, "timestamp_ns", timestamp_ns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Exemplar):
+            return NotImplemented
+        return (self.labels, self.timestamp_ns) == (other.labels, other.timestamp_ns) and same_float(
+            self.value, other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.labels, hash_float(self.value), self.timestamp_ns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One line of an exposition: a value of a series, which its name and labels identify.
+
+    ``timestamp_ns`` is ``None`` where the producer gave no time. ``exemplars`` and ``start_timestamp_ns`` are
+    OpenMetrics'. ``str()`` is the canonical line of the text format, without the line feed.
+
+    >>> sample = Sample("http_requests_total", {"code": "200"}, 1027, timestamp_ns=1395066363000 * 10**6)
+    >>> str(sample)
+    'http_requests_total{code="200"} 1027 1395066363000'
+    >>> Sample("a", {}, float("nan")) == Sample("a", {}, float("nan"))
+    True
+    """
+
+    name: str
+    labels: LabelSet
+    value: float
+    timestamp_ns: int | None = None
+    exemplars: tuple[Exemplar, ...] = ()
+    start_timestamp_ns: int | None = None
+
+    def __init__(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        value: float,
+        timestamp_ns: int | None = None,
+        exemplars: Iterable[Exemplar] = (),
+        start_timestamp_ns: int | None = None,
+    ) -> None:
+        _check_name(name)
+        set_name(self, name)
+        set_labels(self, labels if isinstance(labels, LabelSet) else LabelSet(labels))
+        set_value(self, float(value))
+        set_timestamp(self, timestamp_ns)
+        set_exemplars(self, tuple(exemplars))
+        set_start_timestamp(self, start_timestamp_ns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sample):
+            return NotImplemented
+        return (
+            self.name == other.name
+            and self.labels.pairs == other.labels.pairs
+            and same_float(self.value, other.value)
+            and self.timestamp_ns == other.timestamp_ns
+            and self.exemplars == other.exemplars
+            and self.start_timestamp_ns == other.start_timestamp_ns
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.labels, hash_float(self.value), self.timestamp_ns))
+
+    def __str__(self) -> str:
+        if is_legacy_metric_name(self.name):
+            series = f"{self.name}{self.labels}" if self.labels else self.name
+        else:
+            series = "{" + ",".join([quote(self.name), *([str(self.labels)[1:-1]] if self.labels else [])]) + "}"
+        time = "" if self.timestamp_ns is None else " " + format_timestamp_ms(self.timestamp_ns)
+        return f"{series} {format_float(self.value)}{time}"
+
+
+# An engine makes a Sample for each row that somebody looks at, and fills its slots without the cost of __init__.
+set_name = Sample.name.__set__  # type: ignore[attr-defined]
+set_labels = Sample.labels.__set__  # type: ignore[attr-defined]
+set_value = Sample.value.__set__  # type: ignore[attr-defined]
+set_timestamp = Sample.timestamp_ns.__set__  # type: ignore[attr-defined]
+set_exemplars = Sample.exemplars.__set__  # type: ignore[attr-defined]
+set_start_timestamp = Sample.start_timestamp_ns.__set__  # type: ignore[attr-defined]
+
+
+class Difference(NamedTuple):
+    """What :meth:`Samples.difference` found; ``old[i]`` and ``new[i]`` are one series and time with two values.
+
+    >>> Difference._fields
+    ('removed', 'added', 'old', 'new')
+    """
+
+    removed: Samples
+    added: Samples
+    old: Samples
+    new: Samples
+
+
+class Samples(Sequence[Sample]):
+    """The samples of a family: an immutable, picklable sequence with columns inside, made by the engine.
+
+    Indexing and iteration make :class:`Sample` objects; whatever concerns many samples at once is a method, so that
+    no Python loop runs over them. Order and duplicates are those of the input. Two are equal if they hold equal
+    samples in the same order. Safe to share between threads. A parsed sequence may keep its input alive until
+    :meth:`compact`; pickling compacts.
+
+    >>> from expofmt import parse
+    >>> samples = parse("a 1\\n")["a"].samples
+    >>> len(samples), samples[0].value
+    (1, 1.0)
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def has_timestamps(self) -> bool:
+        """Whether any sample carries a timestamp."""
+
+    @abstractmethod
+    def span(self, index: int, /) -> Span | None:
+        """The bytes of the input line that gave the sample, ``None`` if it was not parsed from one input."""
+
+    @abstractmethod
+    def with_labels(self, override: Mapping[str, str], default: Mapping[str, str]) -> Samples:
+        """The samples with labels set: ``override`` replaces, ``default`` fills in absent or empty ones."""
+
+    @abstractmethod
+    def select(self, matchers: Mapping[str, Callable[[str], bool]]) -> Samples:
+        """The samples all of whose labels are accepted; an absent label is asked about as ``""``.
+
+        Each predicate is called once per distinct value.
+        """
+
+    @abstractmethod
+    def concat(self, *others: Samples) -> Samples:
+        """These samples, then those of the others in turn."""
+
+    @abstractmethod
+    def combine(
+        self, other: Samples, op: str, *, name: str, type: MetricType
+    ) -> tuple[Samples, list[tuple[int, int]]]:
+        """Unite two inputs' samples of the family ``name``: own order first, then the other's new series.
+
+        A series (with its timestamp) that both hold is settled by ``op``: ``first``, ``last``, ``sum``, ``min``,
+        ``max``, or ``refuse``. The pairs returned (an index here, an index there) cannot be combined: every shared
+        series under ``refuse``; else, once per series, histograms whose bucket bounds differ.
+        """
+
+    @abstractmethod
+    def difference(self, other: Samples) -> Difference:
+        """What became of these samples in ``other``, by series and timestamp."""
+
+    @abstractmethod
+    def label_names(self) -> frozenset[str]:
+        """All label names that occur."""
+
+    @abstractmethod
+    def label_cardinality(self) -> dict[str, int]:
+        """How many distinct values each label name has."""
+
+    @abstractmethod
+    def duplicates(self) -> list[tuple[int, int]]:
+        """Samples that repeat an earlier one's name, labels and timestamp: (index, index of the first)."""
+
+    @abstractmethod
+    def histogram_faults(self, name: str, type: MetricType) -> list[tuple[str, int, int]]:
+        """Breaches of the rules for histograms and summaries: (code, index, related index or -1), by index."""
+
+    @abstractmethod
+    def fingerprints(self) -> Sequence[int]:
+        """A 64-bit number for each sample's series (name and labels): equal for equal series, on every machine."""
+
+    @abstractmethod
+    def sorted(self, name: str, type: MetricType) -> Samples:
+        """The samples in canonical order for a family of that name and type."""
+
+    @abstractmethod
+    def compact(self) -> Samples:
+        """The same samples without a hold on the input they were read from."""
+
+
+# The engine sits a layer above and hands its pack function down when it is chosen: families that are built from
+# objects then take the same road as parsed ones.
+_pack: Callable[[Iterable[Sample]], Samples]
+
+
+def pack_with(pack: Callable[[Iterable[Sample]], Samples]) -> None:
+    """Let families that are built from objects use this engine's columns."""
+    global _pack
+    _pack = pack
+
+
+class Bucket(NamedTuple):
+    """A histogram bucket: how many observations were at most ``upper_bound``, all smaller buckets included.
+
+    >>> Bucket(0.1, 3).count
+    3
+    """
+
+    upper_bound: float
+    count: float
+    exemplars: tuple[Exemplar, ...] = ()
+
+
+class Quantile(NamedTuple):
+    """A summary's value at a quantile between 0 and 1.
+
+    >>> Quantile(0.99, 0.25).quantile
+    0.99
+    """
+
+    quantile: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What the typed metrics share: the label set (without ``le`` and ``quantile``) and the timestamp.
+
+    >>> Metric(LabelSet(job="x")).timestamp_ns is None
+    True
+    """
+
+    labels: LabelSet = NO_LABELS
+    timestamp_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMetric(Metric):
+    """A metric that is one number.
+
+    >>> ValueMetric(value=3.0).value
+    3.0
+    """
+
+    value: float = math.nan
+    exemplars: tuple[Exemplar, ...] = ()
+    start_timestamp_ns: int | None = None
+
+
+class CounterMetric(ValueMetric):
+    """A counter's value.
+
+    >>> CounterMetric(LabelSet(code="200"), value=7.0).labels["code"]
+    '200'
+    """
+
+    __slots__ = ()
+
+
+class GaugeMetric(ValueMetric):
+    """A gauge's value.
+
+    >>> GaugeMetric(value=-1.5).value
+    -1.5
+    """
+
+    __slots__ = ()
+
+
+class UnknownMetric(ValueMetric):
+    """The value of a metric of unknown type.
+
+    >>> UnknownMetric(value=0.0).value
+    0.0
+    """
+
+    __slots__ = ()
+
+
+class InfoMetric(ValueMetric):
+    """An info metric: its labels say everything, its value is 1.
+
+    >>> InfoMetric(LabelSet(version="1.2"), value=1.0).labels["version"]
+    '1.2'
+    """
+
+    __slots__ = ()
+
+
+class StateSetMetric(ValueMetric):
+    """One state of a state set: the label named like the family names the state, the value 1 means on.
+
+    >>> StateSetMetric(LabelSet(mode="idle"), value=1.0).value
+    1.0
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramMetric(Metric):
+    """A histogram: its buckets by ascending bound, and sum and count, ``None`` where the input has none.
+
+    >>> h = HistogramMetric(buckets=(Bucket(0.5, 2), Bucket(float("inf"), 3)), sum=1.7, count=3)
+    >>> [b.upper_bound for b in h.buckets], h.count
+    ([0.5, inf], 3)
+    """
+
+    buckets: tuple[Bucket, ...] = ()
+    sum: float | None = None
+    count: float | None = None
+    start_timestamp_ns: int | None = None
+
+
+class GaugeHistogramMetric(HistogramMetric):
+    """A histogram whose counts may fall.
+
+    >>> GaugeHistogramMetric(count=2).count
+    2
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryMetric(Metric):
+    """A summary: its quantiles in ascending order, and sum and count, ``None`` where the input has none.
+
+    >>> SummaryMetric(quantiles=(Quantile(0.5, 1.2),), sum=3.0, count=2).quantiles[0].value
+    1.2
+    """
+
+    quantiles: tuple[Quantile, ...] = ()
+    sum: float | None = None
+    count: float | None = None
+    start_timestamp_ns: int | None = None
+
+
+Values = float | Mapping[LabelSet, float] | Iterable[tuple[Mapping[str, str], float]]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class MetricFamily:
+    """All samples of one metric, with what its metadata lines say.
+
+    ``help`` and ``unit`` are ``None`` where the input has no such line, ``""`` where it is empty. ``samples`` takes
+    any iterable of :class:`Sample` and holds :class:`Samples`, in the order given, duplicates included. A family may
+    have metadata and no samples. Rendering checks that the sample names belong to the family.
+
+    >>> family = MetricFamily.gauge("queue_depth", {LabelSet(queue="mail"): 3, LabelSet(queue="sms"): 0}, help="Waiting.")
+    >>> family.type, [sample.value for sample in family.samples]
+    (<MetricType.GAUGE: 'gauge'>, [3.0, 0.0])
+    >>> MetricFamily.counter("jobs_total", 7).metrics[0].value
+    7.0
+    """
+
+    name: str
+    type: MetricType
+    help: str | None
+    unit: str | None
+    samples: Samples
+
+    def __init__(
+        self,
+        name: str,
+        type: MetricType = MetricType.UNKNOWN,
+        help: str | None = None,
+        unit: str | None = None,
+        samples: Iterable[Sample] = (),
+    ) -> None:
+        _check_name(name)
+        _check_encodable(help or "", unit or "")
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "type", MetricType(type))
+        object.__setattr__(self, "help", help)
+        object.__setattr__(self, "unit", unit)
+        object.__setattr__(self, "samples", samples if isinstance(samples, Samples) else _pack(samples))
+
+    @classmethod
+    def gauge(cls, name: str, values: Values, /, *, help: str | None = None, unit: str | None = None) -> Self:
+        """A gauge family from one number (no labels), a mapping ``{label set: value}``, or such pairs.
+
+        >>> str(MetricFamily.gauge("temperature_celsius", [({"room": "lab"}, 21.5)]).samples[0])
+        'temperature_celsius{room="lab"} 21.5'
+        """
+        return cls(name, MetricType.GAUGE, help, unit, _value_samples(name, values))
+
+    @classmethod
+    def counter(cls, name: str, values: Values, /, *, help: str | None = None, unit: str | None = None) -> Self:
+        """A counter family; the name is used as it is, so give it its ``_total``.
+
+        >>> str(MetricFamily.counter("jobs_total", 3).samples[0])
+        'jobs_total 3'
+        """
+        return cls(name, MetricType.COUNTER, help, unit, _value_samples(name, values))
+
+    @classmethod
+    def unknown(cls, name: str, values: Values, /, *, help: str | None = None, unit: str | None = None) -> Self:
+        """A family of unknown type (*untyped* in the text format).
+
+        >>> MetricFamily.unknown("x", 1).type
+        <MetricType.UNKNOWN: 'unknown'>
+        """
+        return cls(name, MetricType.UNKNOWN, help, unit, _value_samples(name, values))
+
+    @classmethod
+    def histogram(
+        cls,
+        name: str,
+        metrics: Iterable[HistogramMetric],
+        /,
+        *,
+        help: str | None = None,
+        unit: str | None = None,
+    ) -> Self:
+        """A histogram family. Nothing is invented: the buckets, sums and counts given are the samples.
+
+        >>> metric = HistogramMetric(buckets=(Bucket(1, 2), Bucket(float("inf"), 2)), sum=0.5, count=2)
+        >>> [str(sample) for sample in MetricFamily.histogram("h", [metric]).samples]
+        ['h_bucket{le="1"} 2', 'h_bucket{le="+Inf"} 2', 'h_sum 0.5', 'h_count 2']
+        """
+        samples = []
+        for metric in metrics:
+            for bucket in metric.buckets:
+                labels = {**metric.labels, "le": format_float(bucket.upper_bound)}
+                samples.append(
+                    Sample(f"{name}_bucket", labels, bucket.count, metric.timestamp_ns, bucket.exemplars)
+                )
+            samples += _sum_and_count(name, metric)
+        return cls(name, MetricType.HISTOGRAM, help, unit, samples)
+
+    @classmethod
+    def summary(
+        cls, name: str, metrics: Iterable[SummaryMetric], /, *, help: str | None = None, unit: str | None = None
+    ) -> Self:
+        """A summary family from its metrics.
+
+        >>> metric = SummaryMetric(quantiles=(Quantile(0.5, 1.25),), sum=9, count=4)
+        >>> [str(sample) for sample in MetricFamily.summary("s", [metric]).samples]
+        ['s{quantile="0.5"} 1.25', 's_sum 9', 's_count 4']
+        """
+        samples = []
+        for metric in metrics:
+            for quantile, value in metric.quantiles:
+                labels = {**metric.labels, "quantile": format_float(quantile)}
+                samples.append(Sample(name, labels, value, metric.timestamp_ns))
+            samples += _sum_and_count(name, metric)
+        return cls(name, MetricType.SUMMARY, help, unit, samples)
+
+    @property
+    def metrics(self) -> Sequence[ValueMetric | HistogramMetric | SummaryMetric]:
+        """The samples as typed metrics, in order of first appearance.
+
+        Samples of a histogram or summary belong together by their labels (without ``le`` or ``quantile``) and
+        timestamp; buckets and quantiles are in ascending order. A sample without a place in its type, such as a
+        bucket without ``le``, is in ``samples`` alone. Each call builds the list anew.
+
+        >>> from expofmt import parse
+        >>> text = '# TYPE h histogram\\nh_bucket{le="+Inf"} 2\\nh_sum 3\\nh_count 2\\n'
+        >>> parse(text)["h"].metrics[0].buckets
+        (Bucket(upper_bound=inf, count=2.0, exemplars=()),)
+        """
+        if self.type in (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY):
+            return _composite_metrics(self.name, self.type, self.samples)
+        kind = _VALUE_METRICS[self.type]
+        return [
+            kind(s.labels, s.timestamp_ns, s.value, s.exemplars, s.start_timestamp_ns) for s in self.samples
+        ]
+
+    def with_samples(self, samples: Iterable[Sample]) -> MetricFamily:
+        """The same family with other samples.
+
+        >>> MetricFamily.gauge("a", 1).with_samples([]).samples[:]
+        []
+        """
+        return MetricFamily(self.name, self.type, self.help, self.unit, samples)
+
+
+_VALUE_METRICS: Final[Mapping[MetricType, type[ValueMetric]]] = {
+    MetricType.COUNTER: CounterMetric,
+    MetricType.GAUGE: GaugeMetric,
+    MetricType.INFO: InfoMetric,
+    MetricType.STATESET: StateSetMetric,
+    MetricType.UNKNOWN: UnknownMetric,
+}
+
+
+class Exposition(Mapping[str, MetricFamily]):
+    """What one source exposes: an immutable mapping from family name to family, in the order of first mention.
+
+    Two families of one name are a ``ValueError``: :func:`expofmt.merge` unites expositions. ``format`` and
+    ``filename`` say where it came from and take no part in equality, nor does the order of families.
+
+    >>> exposition = Exposition([MetricFamily.gauge("b", 1), MetricFamily.gauge("a", 2)])
+    >>> list(exposition), exposition["a"].samples[0].value
+    (['b', 'a'], 2.0)
+    """
+
+    __slots__ = ("_families", "filename", "format")
+
+    DEFAULT_FILENAME: ClassVar = "<exposition>"
+
+    format: Format
+    filename: str
+
+    def __init__(
+        self,
+        families: Iterable[MetricFamily] = (),
+        /,
+        *,
+        format: Format = Format.TEXT,
+        filename: str = DEFAULT_FILENAME,
+    ) -> None:
+        self._families: dict[str, MetricFamily] = {}
+        for family in families:
+            if family.name in self._families:
+                raise ValueError(f"metric family {family.name!r} is given twice")
+            self._families[family.name] = family
+        self.format = format
+        self.filename = filename
+
+    def __getitem__(self, name: str) -> MetricFamily:
+        return self._families[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._families)
+
+    def __len__(self) -> int:
+        return len(self._families)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._families
+
+    def __eq__(self, other: object) -> bool:
+        return self._families == other._families if isinstance(other, Exposition) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._families.items()))
+
+    def __repr__(self) -> str:
+        samples = sum(len(family.samples) for family in self._families.values())
+        return f"<Exposition {self.filename!r}: {len(self)} families, {samples} samples>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_exposition, (tuple(self._families.values()), self.format, self.filename)
+
+    @property
+    def sample_count(self) -> int:
+        """How many samples all families hold together.
+
+        >>> Exposition([MetricFamily.gauge("a", 1)]).sample_count
+        1
+        """
+        return sum(len(family.samples) for family in self._families.values())
+
+    def with_labels(self, override: Mapping[str, str], /, *, default: Mapping[str, str] | None = None) -> Exposition:
+        """The exposition with labels set on every sample.
+
+        ``override`` replaces a label of that name; ``default`` applies where it is absent or empty.
+
+        >>> exposition = Exposition([MetricFamily.gauge("a", 1)]).with_labels({"job": "x"}, default={"instance": ""})
+        >>> str(exposition["a"].samples[0])
+        'a{instance="",job="x"} 1'
+        """
+        override = LabelSet(override)
+        rest = LabelSet(default or {})
+        return self._of(
+            family.with_samples(family.samples.with_labels(override, rest)) for family in self._families.values()
+        )
+
+    def select(self, *names: str, labels: Mapping[str, str | re.Pattern[str]] | None = None) -> Exposition:
+        """The families whose name fits one of the glob patterns (all, if none is given), and of them the samples
+        whose labels fit.
+
+        A label is asked for as text, to be equal, or as a compiled pattern, to match in full; an absent label counts
+        as ``""``. With ``labels``, families that keep no sample are left out.
+
+        >>> exposition = Exposition([MetricFamily.gauge("go_threads", 8), MetricFamily.gauge("up", 1)])
+        >>> list(exposition.select("go_*"))
+        ['go_threads']
+        """
+        wanted = [
+            family
+            for family in self._families.values()
+            if not names or any(fnmatch.fnmatchcase(family.name, pattern) for pattern in names)
+        ]
+        if not labels:
+            return self._of(wanted)
+        matchers = {name: _predicate(wish) for name, wish in labels.items()}
+        chosen = (family.with_samples(family.samples.select(matchers)) for family in wanted)
+        return self._of(family for family in chosen if family.samples)
+
+    def _of(self, families: Iterable[MetricFamily]) -> Exposition:
+        return Exposition(families, format=self.format, filename=self.filename)
+
+
+def _rebuild_exposition(families: tuple[MetricFamily, ...], format: Format, filename: str) -> Exposition:
+    return Exposition(families, format=format, filename=filename)
+
+
+def same_float(a: float, b: float) -> bool:
+    """Equal, or both NaN.
+
+    >>> same_float(float("nan"), float("nan")), same_float(0.0, -0.0), same_float(1.0, 2.0)
+    (True, True, False)
+    """
+    return a == b or (a != a and b != b)
+
+
+def hash_float(value: float) -> int:
+    """A hash that agrees with :func:`same_float`.
+
+    >>> hash_float(float("nan")) == hash_float(-float("nan"))
+    True
+    """
+    return hash(value) if value == value else 0
+
+
+def _predicate(wish: str | re.Pattern[str]) -> Callable[[str], bool]:
+    if isinstance(wish, str):
+        return wish.__eq__
+    return lambda value: wish.fullmatch(value) is not None
+
+
+def _value_samples(name: str, values: Values) -> list[Sample]:
+    if isinstance(values, (int, float)):
+        return [Sample(name, NO_LABELS, values)]
+    pairs = values.items() if isinstance(values, Mapping) else values
+    return [Sample(name, labels, value) for labels, value in pairs]
+
+
+def _sum_and_count(name: str, metric: HistogramMetric | SummaryMetric) -> list[Sample]:
+    return [
+        Sample(f"{name}{suffix}", metric.labels, value, metric.timestamp_ns)
+        for suffix, value in (("_sum", metric.sum), ("_count", metric.count))
+        if value is not None
+    ]
+
+
+class _Parts:
+    """What has been seen of one histogram or summary."""
+
+    __slots__ = ("count", "points", "start", "sum")
+
+    def __init__(self) -> None:
+        self.points: list[tuple[float, float, tuple[Exemplar, ...]]] = []
+        self.sum: float | None = None
+        self.count: float | None = None
+        self.start: int | None = None
+
+
+def _composite_metrics(
+    name: str, type: MetricType, samples: Samples
+) -> list[ValueMetric | HistogramMetric | SummaryMetric]:
+    summary = type is MetricType.SUMMARY
+    point_name, point_label = (name, "quantile") if summary else (f"{name}_bucket", "le")
+    found: dict[tuple[LabelSet, int | None], _Parts] = {}
+    for sample in samples:
+        labels = sample.labels
+        point: float | None = None
+        if sample.name == point_name:
+            try:
+                point = parse_float(labels[point_label])
+            except (KeyError, ValueError, OverflowError):
+                continue
+            labels = LabelSet._of(tuple(pair for pair in labels.pairs if pair[0] != point_label))
+        elif sample.name not in (f"{name}_sum", f"{name}_count", f"{name}_gsum", f"{name}_gcount"):
+            continue
+        parts = found.setdefault((labels, sample.timestamp_ns), _Parts())
+        parts.start = parts.start if sample.start_timestamp_ns is None else sample.start_timestamp_ns
+        if point is not None:
+            parts.points.append((point, sample.value, sample.exemplars))
+        elif sample.name.endswith("sum"):
+            parts.sum = sample.value
+        else:
+            parts.count = sample.value
+    for parts in found.values():
+        parts.points.sort(key=lambda item: (math.isnan(item[0]), item[0]))
+    if summary:
+        return [
+            SummaryMetric(labels, time, tuple(Quantile(q, v) for q, v, _ in p.points), p.sum, p.count, p.start)
+            for (labels, time), p in found.items()
+        ]
+    kind = HistogramMetric if type is MetricType.HISTOGRAM else GaugeHistogramMetric
+    return [
+        kind(labels, time, tuple(Bucket(*point) for point in p.points), p.sum, p.count, p.start)
+        for (labels, time), p in found.items()
+    ]
+
+
+def _bare_or_quoted(name: str) -> str:
+    return name if is_legacy_metric_name(name) and ":" not in name else quote(name)
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise ValueError("a metric name is empty")
+    _check_encodable(name)
+
+
+def _check_encodable(*texts: str) -> None:
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{text!r} holds a lone surrogate, which UTF-8 cannot express") from error
+
+
+__all__ = [
+    "Bucket",
+    "CounterMetric",
+    "Difference",
+    "Exemplar",
+    "Exposition",
+    "GaugeHistogramMetric",
+    "GaugeMetric",
+    "HistogramMetric",
+    "InfoMetric",
+    "LabelSet",
+    "Metric",
+    "MetricFamily",
+    "MetricType",
+    "Quantile",
+    "Sample",
+    "Samples",
+    "StateSetMetric",
+    "SummaryMetric",
+    "UnknownMetric",
+    "ValueMetric",
+]
