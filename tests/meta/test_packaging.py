@@ -1,0 +1,45 @@
+"""What pyproject.toml says of the package is so."""
+
+import importlib
+import tomllib
+from importlib import metadata, resources
+from pathlib import Path
+
+import expofmt
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def test_each_folder_of_the_package_is_listed() -> None:
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "expofmt").rglob("__init__.py")}
+    packages = {".".join(folder.parts) for folder in folders}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == packages | {"expofmt.grammar"}
+
+
+def test_the_installed_version_is_this_one() -> None:
+    assert metadata.version("expofmt") == expofmt.__version__
+
+
+def test_the_grammar_is_installed_whole() -> None:
+    installed = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in resources.files("expofmt.grammar").iterdir()
+        if file.is_file()
+    }
+    ours = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "grammar").iterdir() if path.is_file()}
+    assert installed == ours
+    assert any(name.endswith(".lark") for name in ours)
+
+
+def test_entry_points_can_be_loaded() -> None:
+    targets = [*PROJECT["project"]["scripts"].values()]
+    targets += [target for group in PROJECT["project"].get("entry-points", {}).values() for target in group.values()]
+    for target in targets:
+        module, _, name = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_the_grammar_package_is_a_docstring_only() -> None:
+    code = compile((ROOT / "grammar/__init__.py").read_text(encoding="utf-8"), "grammar", "exec")
+    assert code.co_names == ("__doc__",)
