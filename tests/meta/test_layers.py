@@ -80,7 +80,7 @@ def test_imports_only_point_up() -> None:
 def test_the_test_finds_each_kind_of_violation() -> None:
     files = {
         "source.py": "import os\nfrom . import model\n",
-        "model.py": "from .source import Span\ndef f():\n    from expofmt import parse\n    import expofmt.engine.lark\n",
+        "model.py": "from .source import Span\ndef f():\n  from expofmt import parse\n  import expofmt.engine.lark\n",
         "engine/lark.py": "from ..model import Sample\nfrom . import scan\nfrom .gone import x\n",
         "engine/__init__.py": "from .lark import scan\nfrom expofmt.source import Span\n",
         "parse.py": "from . import engine\nif TYPE_CHECKING:\n    from .parse import parse\n",

@@ -22,12 +22,8 @@ def test_the_installed_version_is_this_one() -> None:
 
 
 def test_the_grammar_is_installed_whole() -> None:
-    installed = {
-        file.name: file.read_text(encoding="utf-8")
-        for file in resources.files("expofmt.grammar").iterdir()
-        if file.is_file()
-    }
-    ours = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "grammar").iterdir() if path.is_file()}
+    installed = {file.name: file.read_text() for file in resources.files("expofmt.grammar").iterdir() if file.is_file()}
+    ours = {path.name: path.read_text() for path in (ROOT / "grammar").iterdir() if path.is_file()}
     assert installed == ours
     assert any(name.endswith(".lark") for name in ours)
 
