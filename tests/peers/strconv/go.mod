@@ -1,0 +1,3 @@
+module strconv_peer
+
+go 1.21
