@@ -19,6 +19,7 @@ WITH_OPENMETRICS = [OPENMETRICS_1_0_0, OPENMETRICS_0_0_1, *PROTOBUF, TEXT_0_0_4]
 PUSHGATEWAY = [TEXT_0_0_4, *PROTOBUF]
 
 PROTO = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily"
+PROTO_EXPECTED = "proto=io.prometheus.client.MetricFamily and an encoding (delimited, text, compact-text)"
 PROTO_ANSWER = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding="
 PROMETHEUS = (
     "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,"
@@ -126,8 +127,7 @@ def test_content_types(header: str, content_type: ContentType) -> None:
         ('text/plain; version="1 0"', "text has no version `1 0`"),
         (
             "application/vnd.google.protobuf",
-            "protobuf without proto=io.prometheus.client.MetricFamily and an encoding (delimited, text, compact-text): "
-            + "`application/vnd.google.protobuf`",
+            f"protobuf without {PROTO_EXPECTED}: `application/vnd.google.protobuf`",
         ),
     ],
 )
@@ -272,6 +272,12 @@ def test_pushgateways_choice(accept: str, encoding: str | None, escaping: str) -
 def test_clauses(clause: str, taken: bool) -> None:
     version = "1.0.0" if taken else "0.0.4"
     assert ContentType.negotiate(f"application/json,text/plain;q=0.2,{clause}").version == version
+
+
+@pytest.mark.parametrize("weight", ["0", "0.0", "-1", "x", "NaN"])
+def test_a_clause_without_weight_never_wins_and_names_no_escaping(weight: str) -> None:
+    answer = ContentType.negotiate(f"text/plain;version=1.0.0;escaping=dots;q={weight}")
+    assert answer == ContentType(Format.TEXT, "0.0.4", EscapingScheme.UNDERSCORES)
 
 
 def test_the_type_offered_may_bring_its_own_escaping() -> None:
