@@ -7,7 +7,7 @@ and ``report.py`` draws it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from .codes import Code, Kind, Severity, verdict
@@ -69,10 +69,23 @@ class Place:
         )
 
     @classmethod
-    def canonical(cls, filename: str, text: str, label: str) -> Self:
-        """A canonical line, of something that stands in no file at hand, all of it marked."""
+    def canonical(cls, filename: str, text: str, label: str, span: Span | None = None) -> Self:
+        """A canonical line, of something that stands in no file at hand, all of it marked.
+
+        A span may say where it stands in a file that is not at hand: :meth:`Diagnostic.located` finds the line.
+        """
         shown = text.encode()[:EXCERPT_BYTES].decode(errors="ignore")
-        return cls(filename, label, shown, (0, len(shown)), (False, len(shown) < len(text)))
+        return cls(filename, label, shown, (0, len(shown)), (False, len(shown) < len(text)), span)
+
+    def located(self, sources: Mapping[str, Source]) -> Self:
+        """The place as it stands in its file, if the span is known and the file is among the sources (by name).
+
+        >>> place = Place.canonical("a.prom", "x 1", "", Span(4, 9))
+        >>> place.located({"a.prom": Source("a.prom", b"y 2\\n x  1\\n")}).line
+        2
+        """
+        source = sources.get(self.filename)
+        return self if self.span is None or source is None else self.of(source, self.span, self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,56 @@ class Diagnostic:
             place=Place.of(source, span, words.label),
             related=None if related is None else Place.of(source, related, words.related_label),
             help=words.help,
+        )
+
+    @classmethod
+    def of_places(
+        cls, code: Code, severity: Severity, place: Place, related: Place | None, details: Mapping[str, str]
+    ) -> Self:
+        """The diagnostic for places that are known already, perhaps of two inputs; their labels are filled in.
+
+        >>> places = Place.canonical("a.prom", "# TYPE a gauge", ""), Place.canonical("b.prom", "# TYPE a counter", "")
+        >>> details = {"family": "a", "first": "gauge", "second": "counter", "first_input": "a.prom"}
+        >>> diagnostic = Diagnostic.of_places(Code.TYPE_CONFLICT, Severity.ERROR, places[1], places[0], details)
+        >>> str(diagnostic), diagnostic.related.label
+        ('b.prom: error[type-conflict] metric family `a` has two types', 'gauge in `a.prom`')
+        """
+        start, end = place.caret
+        context = Context(
+            before=place.excerpt[:start],
+            found=place.excerpt[start:end],
+            after=place.excerpt[end:],
+            related=None if related is None else related.excerpt[slice(*related.caret)],
+            details=details,
+        )
+        words = describe(code, context)
+        return cls(
+            code=code,
+            severity=severity,
+            message=words.message,
+            place=replace(place, label=words.label),
+            related=None if related is None else replace(related, label=words.related_label),
+            help=words.help,
+        )
+
+    def located(self, sources: Mapping[str, Source]) -> Self:
+        """The same with lines and columns, for what was found in expositions whose text is not at hand.
+
+        :func:`expofmt.merge` sees samples, with the span of each, but no files; whoever has them gives them here, by
+        name.
+
+        >>> from expofmt import ConsistencyError, merge, parse
+        >>> files = {name: Source(name, b"a 1\\n") for name in ("x.prom", "y.prom")}
+        >>> try:
+        ...     merge(*(parse(file.data, filename=name) for name, file in files.items()))
+        ... except ConsistencyError as error:
+        ...     print(error.diagnostics[0].located(files))
+        y.prom:1:1: error[duplicate-sample] two inputs hold `a`
+        """
+        return replace(
+            self,
+            place=self.place.located(sources),
+            related=None if self.related is None else self.related.located(sources),
         )
 
     @property

@@ -1,0 +1,400 @@
+"""Several expositions into one: what agrees is united, what conflicts is refused or settled by a policy."""
+
+from __future__ import annotations
+
+import operator
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import accumulate
+from typing import Final, Literal, NamedTuple, Self, get_args
+
+from . import engine
+from .codes import Code, Severity, severity_of
+from .diagnostics import ConsistencyError, Diagnostic, Place
+from .model import TEXT_SUFFIXES, Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples
+from .names import escape_help, is_legacy_metric_name, quote
+
+# How samples of one series and time become one: not at all; the first or the last in order of the inputs; by value.
+Op = Literal["refuse", "first", "last", "sum", "min", "max"]
+
+MERGED_FILENAME: Final = "<merged>"
+
+# As many as parse and check report by default.
+MAX_DIAGNOSTICS: Final = 1000
+
+_HISTOGRAMS: Final = (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM)
+# What is 1 wherever it is true cannot be added.
+_STATEMENTS: Final = (MetricType.INFO, MetricType.STATESET)
+
+
+@dataclass(frozen=True, slots=True)
+class MergePolicy:
+    """What becomes of samples that share their series and timestamp: an operation for all types, or one for each.
+
+    ``refuse`` makes them an error. ``first`` and ``last`` choose by the order of the inputs, ``min`` and ``max`` by
+    value (a number rather than NaN), ``sum`` adds. Histograms are combined bucket by bucket. Where there is no honest
+    result the samples are refused all the same: ``sum``, ``min`` and ``max`` of histograms with different bounds, and
+    ``sum`` of quantiles, infos and state sets. Raises ValueError for an unknown operation or type.
+
+    >>> policy = MergePolicy("refuse", types={MetricType.COUNTER: "sum"})
+    >>> policy.op_for(MetricType.COUNTER), policy.op_for(MetricType.GAUGE)
+    ('sum', 'refuse')
+    """
+
+    default: Op = "refuse"
+    types: Mapping[MetricType, Op] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        _operation(self.default)
+        types = {_metric_type(name): _operation(op) for name, op in self.types.items()}
+        object.__setattr__(self, "types", types)
+
+    @classmethod
+    def parse(cls, text: str, /) -> Self:
+        """A policy as the command line spells it: an operation, or ``type=operation``, or several with commas.
+
+        The operation without a type is the default, ``refuse`` if there is none. ``untyped`` is another word for
+        ``unknown``; blanks around words don't matter. Raises ValueError with a message for the person who typed it.
+
+        >>> MergePolicy.parse("sum").default
+        'sum'
+        >>> str(MergePolicy.parse("gauge=last, counter=sum"))
+        'refuse,counter=sum,gauge=last'
+        >>> MergePolicy.parse("avg")
+        Traceback (most recent call last):
+        ValueError: unknown operation `avg`: expected one of refuse, first, last, sum, min, max
+        """
+        default: Op | None = None
+        types: dict[MetricType, Op] = {}
+        for item in text.split(","):
+            name, equals, word = item.partition("=")
+            op = _operation((word if equals else name).strip())
+            if not equals:
+                if default is not None:
+                    raise ValueError(f"two operations for all types: `{default}` and `{op}`")
+                default = op
+                continue
+            type = _metric_type(name.strip())
+            if type in types:
+                raise ValueError(f"two operations for the type {type}: `{types[type]}` and `{op}`")
+            types[type] = op
+        return cls(default or "refuse", types)
+
+    def op_for(self, type: MetricType, /) -> Op:
+        """The operation for families of a type.
+
+        >>> MergePolicy("max").op_for(MetricType.GAUGE)
+        'max'
+        """
+        return self.types.get(type, self.default)
+
+    def __str__(self) -> str:
+        return ",".join([self.default, *(f"{type}={self.types[type]}" for type in MetricType if type in self.types)])
+
+
+REFUSE: Final = MergePolicy()
+
+
+def merge(
+    first: Exposition,
+    /,
+    *others: Exposition,
+    policy: MergePolicy = REFUSE,
+    on_warning: Callable[[Diagnostic], None] | None = None,
+) -> Exposition:
+    """One exposition that holds the families and samples of all, in the order in which the inputs mention them.
+
+    Inputs are not changed, and the result has the first one's format. Merging is associative up to the rounding of
+    sums, so that it doesn't matter whether inputs are merged at once or one after the other.
+
+    * *Samples* of the same name, labels and timestamp are settled by the policy: refused with ``duplicate-sample``
+      unless it says otherwise. That holds for samples of one input just as for those of two: where a policy combines,
+      it combines all samples of a series. The same series at two times is two samples. Of histograms with different
+      bounds, ``first`` and ``last`` take one as a whole; to combine them is a ``bucket-bounds-conflict``.
+    * *Types* must agree (``type-conflict``). A family without a type that has samples is of type unknown and conflicts
+      with a typed one, since its samples would change their meaning; one that merely has a help text adopts the type
+      that another input declares.
+    * *Suffixes* must be free (``suffix-collision``): a summary ``s`` and a family ``s_count`` could not be told apart
+      in the text.
+    * *Units* must agree where two inputs state one (``unit-conflict``).
+    * *Help texts* may differ: the first input's that is not empty is taken, and ``on_warning`` gets one
+      ``help-conflict`` for every other text.
+
+    Raises ConsistencyError with every conflict and warning, by family; each error names both inputs and shows both
+    places. Beyond a thousand errors, and a thousand warnings, they are counted only.
+
+    Text format 0.0.4, "Grouping and sorting": "Each line must have a unique combination of a metric name and labels."
+
+    >>> from expofmt import parse
+    >>> a, b = parse("jobs 2\\n", filename="a.prom"), parse("jobs 3\\n", filename="b.prom")
+    >>> merge(a, b, policy=MergePolicy("sum"))["jobs"].samples[0].value
+    5.0
+    >>> merge(a, b)
+    Traceback (most recent call last):
+    expofmt.diagnostics.ConsistencyError: b.prom: error[duplicate-sample] two inputs hold `jobs`
+    """
+    inputs = (first, *others)
+    members: dict[str, list[_Member]] = {}
+    for filename, exposition in zip(_names(inputs), inputs, strict=True):
+        for family in exposition.values():
+            members.setdefault(family.name, []).append(_Member(filename, family))
+    findings = _Findings()
+    families = [_merge_family(group, policy, findings) for group in members.values()]
+    _find_suffix_collisions(members, findings)
+    findings.settle(on_warning)
+    return Exposition(families, format=first.format, filename=MERGED_FILENAME if others else first.filename)
+
+
+def _names(inputs: Sequence[Exposition]) -> list[str]:
+    """What to call each input: its file name, with its number if others share it."""
+    uses = Counter(exposition.filename for exposition in inputs)
+    return [
+        filename if uses[filename] == 1 else f"{filename} (input {number})"
+        for number, filename in enumerate((exposition.filename for exposition in inputs), 1)
+    ]
+
+
+class _Member(NamedTuple):
+    """A family as one input has it."""
+
+    filename: str
+    family: MetricFamily
+
+    def metadata_place(self, keyword: str, text: str) -> Place:
+        return Place.canonical(self.filename, f"# {keyword} {_written(self.family.name)} {escape_help(text)}", "")
+
+    def type_place(self) -> Place:
+        """The TYPE line; or the first sample, if the family is likely to have no such line."""
+        if self.family.type is MetricType.UNKNOWN and self.family.samples:
+            return self.sample_place(0)
+        return self.metadata_place("TYPE", _type_word(self.family.type))
+
+    def name_place(self) -> Place:
+        """The name on that line."""
+        place = self.type_place()
+        name = _written(self.family.name)
+        start = max(place.excerpt.find(name), 0)
+        return replace(place, caret=(start, min(start + len(name), len(place.excerpt))))
+
+    def sample_place(self, index: int) -> Place:
+        samples = self.family.samples
+        return Place.canonical(self.filename, str(samples[index]), "", samples.span(index))
+
+
+class _Findings:
+    """The diagnostics of one merge; beyond the limit, errors and warnings are counted only."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self.kept: Counter[Severity] = Counter()
+        self.suppressed = 0
+
+    def add(
+        self,
+        code: Code,
+        first: Callable[[], Place],
+        second: Callable[[], Place],
+        details: Mapping[str, str],
+    ) -> None:
+        severity = severity_of(code) or Severity.ERROR
+        if self.kept[severity] == MAX_DIAGNOSTICS:
+            self.suppressed += 1
+            return
+        self.kept[severity] += 1
+        related, place = first(), second()
+        if related.filename != place.filename:
+            details = {**details, "first_input": related.filename, "second_input": place.filename}
+        self.diagnostics.append(Diagnostic.of_places(code, severity, place, related, details))
+
+    def settle(self, on_warning: Callable[[Diagnostic], None] | None) -> None:
+        if self.suppressed:
+            place = Place.canonical(self.diagnostics[-1].filename, "", "")
+            severity = severity_of(Code.TOO_MANY_DIAGNOSTICS) or Severity.INFO
+            details = {"count": str(self.suppressed)}
+            self.diagnostics.append(Diagnostic.of_places(Code.TOO_MANY_DIAGNOSTICS, severity, place, None, details))
+        if self.kept[Severity.ERROR]:
+            raise ConsistencyError(self.diagnostics)
+        if on_warning is not None:
+            for diagnostic in self.diagnostics:
+                on_warning(diagnostic)
+
+
+def _merge_family(group: Sequence[_Member], policy: MergePolicy, findings: _Findings) -> MetricFamily:
+    name = group[0].family.name
+    # A family that has neither a type nor samples says nothing about what its samples mean.
+    typed = [m for m in group if m.family.type is not MetricType.UNKNOWN or m.family.samples] or group[:1]
+    type = typed[0].family.type
+    for member in typed:
+        if member.family.type is not type:
+            details = {"family": name, "first": _type_word(type), "second": _type_word(member.family.type)}
+            findings.add(Code.TYPE_CONFLICT, typed[0].type_place, member.type_place, details)
+    unit = _agreed("UNIT", [(m, m.family.unit) for m in group], Code.UNIT_CONFLICT, findings)
+    help = _agreed("HELP", [(m, m.family.help) for m in group], Code.HELP_CONFLICT, findings)
+    # Samples of another type are not compared: the type is the fault.
+    alike = [m for m in group if m.family.type is type]
+    return MetricFamily(name, type, help, unit, _merge_samples(alike, type, policy.op_for(type), findings))
+
+
+def _agreed(keyword: str, texts: Iterable[tuple[_Member, str | None]], code: Code, findings: _Findings) -> str | None:
+    """The first text that is not empty; each other one is reported once."""
+    given = [(member, text) for member, text in texts if text is not None]
+    stated: dict[str, _Member] = {}
+    for member, text in given:
+        if text:
+            stated.setdefault(text, member)
+    if not stated:
+        return "" if given else None
+    (chosen, first), *differing = stated.items()
+    for text, member in differing:
+        findings.add(
+            code,
+            partial(first.metadata_place, keyword, chosen),
+            partial(member.metadata_place, keyword, text),
+            {"family": first.family.name, "first": chosen, "second": text},
+        )
+    return chosen
+
+
+def _merge_samples(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
+    first, *rest = (member.family.samples for member in group)
+    united = first.concat(*rest) if rest else first
+    repeated = united.duplicates()
+    if op == "refuse" or (op == "sum" and type in _STATEMENTS):
+        starts = list(accumulate((len(member.family.samples) for member in group), initial=0))
+        for index, original in repeated:
+            mine, other = (
+                partial(group[number].sample_place, position - starts[number])
+                for position in (original, index)
+                for number in [bisect_right(starts, position) - 1]
+            )
+            findings.add(Code.DUPLICATE_SAMPLE, mine, other, {"series": united[index].series})
+        return united
+    # Bounds of one value may be spelt in two ways, so that what belongs together in histograms need not be equal text.
+    if not repeated and type not in _HISTOGRAMS:
+        return united
+    if op == "sum" and type is MetricType.SUMMARY:
+        quantiles = _merge_samples(_selected(group, bool), type, "refuse", findings)
+        return _combine(_selected(group, operator.not_), type, op, findings).concat(quantiles)
+    return _combine(group, type, op, findings)
+
+
+def _selected(group: Iterable[_Member], quantile: Callable[[str], bool]) -> list[_Member]:
+    """The members' samples by their label ``quantile``."""
+    return [
+        _Member(filename, family.with_samples(family.samples.select({"quantile": quantile})))
+        for filename, family in group
+    ]
+
+
+class _Part:
+    """Samples that some members hold together."""
+
+    def __init__(self, samples: Samples, members: Sequence[_Member]) -> None:
+        self.samples = samples
+        self.members = members
+
+    @cached_property
+    def _origins(self) -> dict[tuple[str, LabelSet, int | None], tuple[_Member, int]]:
+        origins: dict[tuple[str, LabelSet, int | None], tuple[_Member, int]] = {}
+        for member in self.members:
+            for index, sample in enumerate(member.family.samples):
+                origins.setdefault((sample.name, sample.labels, sample.timestamp_ns), (member, index))
+        return origins
+
+    def place(self, index: int) -> Place:
+        """Where the first of the members has the sample."""
+        sample = self.samples[index]
+        member, position = self._origins[sample.name, sample.labels, sample.timestamp_ns]
+        return member.sample_place(position)
+
+
+def _combine(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
+    name = group[0].family.name
+    parts = [_Part(samples, [member]) for member in group for samples in _without_repeats(member.family.samples)]
+    # Neighbours first, so that merging many inputs takes no quadratic time, and sums round less.
+    while len(parts) > 1:
+        pairs = list(zip(parts[::2], parts[1::2], strict=False))
+        odd = parts[len(pairs) * 2 :]
+        parts = []
+        for left, right in pairs:
+            samples, differing = left.samples.combine(right.samples, op, name=name, type=type)
+            if differing and op in ("first", "last"):
+                whole = {_histogram(left.samples[mine]) for mine, _ in differing}
+                kept = _without(whole, left.samples) if op == "last" else left.samples
+                added = _without(whole, right.samples) if op == "first" else right.samples
+                samples, differing = kept.combine(added, op, name=name, type=type)
+            for mine, other in differing:
+                details = {"series": Sample(name, _histogram(left.samples[mine])[0], 0).series}
+                places = partial(left.place, mine), partial(right.place, other)
+                findings.add(Code.BUCKET_BOUNDS_CONFLICT, *places, details)
+            parts.append(_Part(samples, [*left.members, *right.members]))
+        parts += odd
+    return parts[0].samples
+
+
+def _histogram(sample: Sample) -> tuple[LabelSet, int | None]:
+    """Which histogram of its family a sample belongs to."""
+    return LabelSet({name: value for name, value in sample.labels.items() if name != "le"}), sample.timestamp_ns
+
+
+def _without(histograms: Collection[tuple[LabelSet, int | None]], samples: Samples) -> Samples:
+    return engine.pack(sample for sample in samples if _histogram(sample) not in histograms)
+
+
+def _without_repeats(samples: Samples) -> list[Samples]:
+    """The samples as sequences without duplicates: the first of each series, the second of each, and so on."""
+    repeated = samples.duplicates()
+    if not repeated:
+        return [samples]
+    uses: Counter[int] = Counter()
+    turn: dict[int, int] = {}
+    for index, original in repeated:
+        uses[original] += 1
+        turn[index] = uses[original]
+    turns: list[list[Sample]] = [[] for _ in range(1 + max(turn.values()))]
+    for index, sample in enumerate(samples):
+        turns[turn.get(index, 0)].append(sample)
+    return [engine.pack(part) for part in turns]
+
+
+def _find_suffix_collisions(members: Mapping[str, Sequence[_Member]], findings: _Findings) -> None:
+    order = {name: number for number, name in enumerate(members)}
+    for name, group in members.items():
+        composite = next((m for m in group if m.family.type in TEXT_SUFFIXES), None)
+        if composite is None:
+            continue
+        for suffix in TEXT_SUFFIXES[composite.family.type]:
+            if other := members.get(name + suffix):
+                earlier, later = composite, other[0]
+                if order[name] > order[name + suffix]:
+                    earlier, later = later, earlier
+                findings.add(Code.SUFFIX_COLLISION, earlier.name_place, later.name_place, {})
+
+
+def _written(name: str) -> str:
+    return name if is_legacy_metric_name(name) else quote(name)
+
+
+def _type_word(type: MetricType) -> str:
+    return "untyped" if type is MetricType.UNKNOWN else type.value
+
+
+def _operation(word: str) -> Op:
+    for op in get_args(Op):
+        if word == op:
+            return op  # type: ignore[no-any-return]
+    raise ValueError(f"unknown operation `{word}`: expected one of {', '.join(get_args(Op))}")
+
+
+def _metric_type(word: str) -> MetricType:
+    try:
+        return MetricType("unknown" if word == "untyped" else word)
+    except ValueError:
+        known = ", ".join(MetricType)
+        raise ValueError(f"unknown metric type `{word}`: expected one of {known}") from None
+
+
+__all__ = ["MergePolicy", "Op", "merge"]
