@@ -201,13 +201,20 @@ class Sample:
     def __hash__(self) -> int:
         return hash((self.name, self.labels, hash_float(self.value), self.timestamp_ns))
 
-    def __str__(self) -> str:
+    @property
+    def series(self) -> str:
+        """The name and the labels as the text format writes them.
+
+        >>> Sample("http.requests", {"code": "200"}, 1027).series
+        '{"http.requests",code="200"}'
+        """
         if is_legacy_metric_name(self.name):
-            series = f"{self.name}{self.labels}" if self.labels else self.name
-        else:
-            series = "{" + ",".join([quote(self.name), *([str(self.labels)[1:-1]] if self.labels else [])]) + "}"
+            return f"{self.name}{self.labels}" if self.labels else self.name
+        return "{" + ",".join([quote(self.name), *([str(self.labels)[1:-1]] if self.labels else [])]) + "}"
+
+    def __str__(self) -> str:
         time = "" if self.timestamp_ns is None else " " + format_timestamp_ms(self.timestamp_ns)
-        return f"{series} {format_float(self.value)}{time}"
+        return f"{self.series} {format_float(self.value)}{time}"
 
 
 # An engine makes a Sample for each row that somebody looks at, and fills its slots without the cost of __init__.
