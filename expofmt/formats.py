@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from expofmt.names import EscapingScheme
-from expofmt.values import parse_float
+from .names import EscapingScheme
+from .values import parse_float
 
 __all__ = ["ContentType", "Format"]
 
