@@ -66,9 +66,8 @@ class Source:
         (1, 6)
         """
         start = self._line_start(offset)
-        end = self._character_start(start, offset)
-        column = len(self.data[start:end].decode("utf-8", "surrogateescape")) + 1
-        return self._line_number(offset), column
+        end = self.character_start(offset)
+        return self._line_number(offset), len(self.text(start, end)) + 1
 
     def line_span(self, offset: int) -> Span:
         """The bytes of the line that holds the offset, without its LF (and with its CR, if there is one).
@@ -83,6 +82,30 @@ class Source:
         end = self.data.find(b"\n", offset)
         return Span(start, len(self.data) if end < 0 else end)
 
+    def text(self, start: int, end: int) -> str:
+        """The characters of a range of bytes; a byte that is no UTF-8 becomes a lone surrogate, one character.
+
+        The range is cut to the data, as a slice is. It should begin and end between characters: the bytes of a character
+        that it cuts through are no UTF-8 by themselves.
+
+        >>> Source("a.prom", b'a{b="c"} 1').text(2, 7)
+        'b="c"'
+        """
+        return self.data[start:end].decode("utf-8", "surrogateescape")
+
+    def character_start(self, offset: int) -> int:
+        """Where the well-formed character begins that the offset is inside of, else the offset itself.
+
+        >>> source = Source("a.prom", "éa".encode())
+        >>> [source.character_start(offset) for offset in range(4)]
+        [0, 0, 2, 3]
+        """
+        for start in range(offset - 1, max(0, offset - 3) - 1, -1):
+            character = self.text(start, start + 4)[0]
+            if start + len(character.encode("utf-8", "surrogateescape")) > offset:
+                return start
+        return offset
+
     def _line_start(self, offset: int) -> int:
         if not 0 <= offset <= len(self.data):
             raise ValueError(f"offset {offset} is outside of the {len(self.data)} bytes of {self.name}")
@@ -95,11 +118,3 @@ class Source:
             self._lines_before = list(accumulate(counts, initial=0))
         number = offset >> _BLOCK_BITS
         return self._lines_before[number] + self.data.count(b"\n", number << _BLOCK_BITS, offset) + 1
-
-    def _character_start(self, line_start: int, offset: int) -> int:
-        """The start of the well-formed character that the offset is inside of, else the offset itself."""
-        for start in range(offset - 1, max(line_start, offset - 3) - 1, -1):
-            character = self.data[start : start + 4].decode("utf-8", "surrogateescape")[0]
-            if start + len(character.encode("utf-8", "surrogateescape")) > offset:
-                return start
-        return offset

@@ -42,6 +42,15 @@ def test_each_offset_has_the_position_of_its_character(data: bytes) -> None:
 
 
 @given(inputs)
+def test_characters_are_cut_where_they_start(data: bytes) -> None:
+    source = Source("x", data)
+    starts = [source.character_start(offset) for offset in range(len(data) + 1)]
+    whole = data.decode("utf-8", "surrogateescape")
+    assert len(set(starts)) == len(whole) + 1
+    assert all(source.text(0, start) + source.text(start, len(data)) == whole for start in starts)
+
+
+@given(inputs)
 def test_the_line_span_holds_the_offset_and_no_line_feed(data: bytes) -> None:
     source = Source("x", data)
     for offset in range(len(data) + 1):
