@@ -85,8 +85,8 @@ class Source:
     def text(self, start: int, end: int) -> str:
         """The characters of a range of bytes; a byte that is no UTF-8 becomes a lone surrogate, one character.
 
-        The range is cut to the data, as a slice is. It should begin and end between characters: the bytes of a character
-        that it cuts through are no UTF-8 by themselves.
+        The range is cut to the data, as a slice is. It should begin and end between characters: the bytes of one that
+        it cuts through are no UTF-8 by themselves.
 
         >>> Source("a.prom", b'a{b="c"} 1').text(2, 7)
         'b="c"'
