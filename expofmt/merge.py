@@ -313,7 +313,7 @@ class _Part:
 
 def _combine(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
     name = group[0].family.name
-    parts = [_Part(samples, [member]) for member in group for samples in _without_repeats(member.family.samples)]
+    parts = [_Part(samples, [member]) for member in group for samples in without_repeats(member.family.samples)]
     # Neighbours first, so that merging many inputs takes no quadratic time, and sums round less.
     while len(parts) > 1:
         pairs = list(zip(parts[::2], parts[1::2], strict=False))
@@ -344,7 +344,7 @@ def _without(histograms: Collection[tuple[LabelSet, int | None]], samples: Sampl
     return engine.pack(sample for sample in samples if _histogram(sample) not in histograms)
 
 
-def _without_repeats(samples: Samples) -> list[Samples]:
+def without_repeats(samples: Samples) -> list[Samples]:
     """The samples as sequences without duplicates: the first of each series, the second of each, and so on."""
     repeated = samples.duplicates()
     if not repeated:
