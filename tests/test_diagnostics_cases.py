@@ -2,7 +2,8 @@
 
 ``CODE/NAME.prom`` is an input that raises CODE; ``NAME.json`` says what check() finds in it, as code, line, column,
 end line and end column (from 1, columns in characters, the end one after the last), with the ``profile`` and the
-``names`` to check with where they are not the defaults. ``NAME.txt`` is the full report, rewritten by --update-cases.
+``names`` to check with where they are not the defaults. ``NAME.txt`` is the full report on a terminal of 80 columns; --update-cases
+rewrites it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from typing import Any
 import pytest
 
 from expofmt import Code, Diagnostic, check
+from expofmt.report import report
 
 FOLDER = Path(__file__).parent / "cases" / "diagnostics"
 INPUTS = sorted(FOLDER.glob("*/*.prom"))
 EXPECTATIONS = sorted(FOLDER.glob("*/*.json"))
+REPORTS = sorted(FOLDER.glob("*/*.txt"))
+
+# The terminal of the reports; some inputs have longer lines.
+WIDTH = 80
 
 # Codes that no case here can raise, and why. Their own tests are those of the module that raises them.
 NOT_FOUND_IN_A_TEXT = {
@@ -46,7 +52,9 @@ def found_in(case: Path) -> tuple[list[Diagnostic], list[list[Any]]]:
 
 def test_each_case_has_its_expectation() -> None:
     assert INPUTS
-    assert [path.with_suffix("") for path in INPUTS] == [path.with_suffix("") for path in EXPECTATIONS]
+    names = [path.with_suffix("") for path in INPUTS]
+    assert names == [path.with_suffix("") for path in EXPECTATIONS]
+    assert {path.with_suffix("") for path in REPORTS} <= set(names)
 
 
 def test_each_code_that_a_text_can_raise_has_a_case() -> None:
@@ -58,3 +66,12 @@ def test_codes_and_places(case: Path, engine: str) -> None:
     found, expected = found_in(case)
     assert case.parent.name in {d.code for d in found}
     assert sorted([str(d.code), d.line, d.column, d.end_line, d.end_column] for d in found) == sorted(expected)
+
+
+@each_case
+def test_report(case: Path, engine: str, update_cases: bool) -> None:
+    text = "".join(report(found_in(case)[0], width=WIDTH)).encode()
+    snapshot = case.with_suffix(".txt")
+    if update_cases:
+        snapshot.write_bytes(text)
+    assert text.decode() == snapshot.read_bytes().decode()
