@@ -2,8 +2,8 @@
 
 ``CODE/NAME.prom`` is an input that raises CODE; ``NAME.json`` says what check() finds in it, as code, line, column,
 end line and end column (from 1, columns in characters, the end one after the last), with the ``profile`` and the
-``names`` to check with where they are not the defaults. ``NAME.txt`` is the full report on a terminal of 80 columns; --update-cases
-rewrites it.
+``names`` to check with where they are not the defaults. ``NAME.txt`` is the full report on a terminal of 80 columns;
+--update-cases rewrites it.
 """
 
 from __future__ import annotations
