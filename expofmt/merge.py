@@ -30,6 +30,21 @@ _HISTOGRAMS: Final = (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM)
 _STATEMENTS: Final = (MetricType.INFO, MetricType.STATESET)
 
 
+def _operation(word: str) -> Op:
+    for op in get_args(Op):
+        if word == op:
+            return op  # type: ignore[no-any-return]
+    raise ValueError(f"unknown operation `{word}`: expected one of {', '.join(get_args(Op))}")
+
+
+def _metric_type(word: str) -> MetricType:
+    try:
+        return MetricType("unknown" if word == "untyped" else word)
+    except ValueError:
+        known = ", ".join(MetricType)
+        raise ValueError(f"unknown metric type `{word}`: expected one of {known}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class MergePolicy:
     """What becomes of samples that share their series and timestamp: an operation for all types, or one for each.
@@ -380,21 +395,6 @@ def _written(name: str) -> str:
 
 def _type_word(type: MetricType) -> str:
     return "untyped" if type is MetricType.UNKNOWN else type.value
-
-
-def _operation(word: str) -> Op:
-    for op in get_args(Op):
-        if word == op:
-            return op  # type: ignore[no-any-return]
-    raise ValueError(f"unknown operation `{word}`: expected one of {', '.join(get_args(Op))}")
-
-
-def _metric_type(word: str) -> MetricType:
-    try:
-        return MetricType("unknown" if word == "untyped" else word)
-    except ValueError:
-        known = ", ".join(MetricType)
-        raise ValueError(f"unknown metric type `{word}`: expected one of {known}") from None
 
 
 __all__ = ["MergePolicy", "Op", "merge"]
