@@ -1,3 +1,80 @@
-"""Prometheus exposition text: read it, check it, merge it, write it."""
+"""Prometheus exposition text: read it, check it, merge it, write it.
+
+>>> import expofmt
+>>> exposition = expofmt.parse('# TYPE up gauge\\nup{job="node"} 1\\n')
+>>> expofmt.render(exposition)
+b'# TYPE up gauge\\nup{job="node"} 1\\n'
+"""
+
+from .codes import Code, Severity
+from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, ParseError, Place
+from .diff import Diff, diff
+from .engine import ENGINE
+from .formats import ContentType, Format
+from .merge import MergePolicy, merge
+from .model import (
+    Bucket,
+    CounterMetric,
+    Exemplar,
+    Exposition,
+    GaugeHistogramMetric,
+    GaugeMetric,
+    HistogramMetric,
+    InfoMetric,
+    LabelSet,
+    MetricFamily,
+    MetricType,
+    Quantile,
+    Sample,
+    Samples,
+    StateSetMetric,
+    SummaryMetric,
+    UnknownMetric,
+)
+from .names import EscapingScheme
+from .parse import check, iter_families, parse
+from .render import render
+from .source import Span
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ENGINE",
+    "Bucket",
+    "Code",
+    "ConsistencyError",
+    "ContentType",
+    "CounterMetric",
+    "Diagnostic",
+    "Diff",
+    "EscapingScheme",
+    "Exemplar",
+    "Exposition",
+    "ExpositionError",
+    "Format",
+    "GaugeHistogramMetric",
+    "GaugeMetric",
+    "HistogramMetric",
+    "InfoMetric",
+    "LabelSet",
+    "MergePolicy",
+    "MetricFamily",
+    "MetricType",
+    "ParseError",
+    "Place",
+    "Quantile",
+    "Sample",
+    "Samples",
+    "Severity",
+    "Span",
+    "StateSetMetric",
+    "SummaryMetric",
+    "UnknownMetric",
+    "__version__",
+    "check",
+    "diff",
+    "iter_families",
+    "merge",
+    "parse",
+    "render",
+]

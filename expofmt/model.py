@@ -218,12 +218,9 @@ class Sample:
 
 
 # An engine makes a Sample for each row that somebody looks at, and fills its slots without the cost of __init__.
-set_name = Sample.name.__set__  # type: ignore[attr-defined]
-set_labels = Sample.labels.__set__  # type: ignore[attr-defined]
-set_value = Sample.value.__set__  # type: ignore[attr-defined]
-set_timestamp = Sample.timestamp_ns.__set__  # type: ignore[attr-defined]
-set_exemplars = Sample.exemplars.__set__  # type: ignore[attr-defined]
-set_start_timestamp = Sample.start_timestamp_ns.__set__  # type: ignore[attr-defined]
+set_name, set_labels, set_value, set_timestamp, set_exemplars, set_start_timestamp = (
+    vars(Sample)[slot].__set__ for slot in Sample.__slots__
+)
 
 
 class Difference(NamedTuple):
@@ -261,6 +258,16 @@ class Samples(Sequence[Sample]):
         """Whether any sample carries a timestamp."""
 
     @abstractmethod
+    def names(self) -> frozenset[str]:
+        """All sample names that occur."""
+
+    @abstractmethod
+    def losses_in_text(self) -> list[tuple[str, int]]:
+        """What the text format cannot hold, with the first sample that has it: ``exemplars``, ``start timestamps``,
+        or ``timestamps`` finer than a millisecond.
+        """
+
+    @abstractmethod
     def span(self, index: int, /) -> Span | None:
         """The bytes of the input line that gave the sample, ``None`` if it was not parsed from one input."""
 
@@ -280,9 +287,7 @@ class Samples(Sequence[Sample]):
         """These samples, then those of the others in turn."""
 
     @abstractmethod
-    def combine(
-        self, other: Samples, op: str, *, name: str, type: MetricType
-    ) -> tuple[Samples, list[tuple[int, int]]]:
+    def combine(self, other: Samples, op: str, *, name: str, type: MetricType) -> tuple[Samples, list[tuple[int, int]]]:
         """Unite two inputs' samples of the family ``name``: own order first, then the other's new series.
 
         A series (with its timestamp) that both hold is settled by ``op``: ``first``, ``last``, ``sum``, ``min``,
@@ -337,12 +342,12 @@ def pack_with(pack: Callable[[Iterable[Sample]], Samples]) -> None:
 class Bucket(NamedTuple):
     """A histogram bucket: how many observations were at most ``upper_bound``, all smaller buckets included.
 
-    >>> Bucket(0.1, 3).count
+    >>> Bucket(0.1, 3).cumulative_count
     3
     """
 
     upper_bound: float
-    count: float
+    cumulative_count: float
     exemplars: tuple[Exemplar, ...] = ()
 
 
@@ -482,7 +487,7 @@ class MetricFamily:
     any iterable of :class:`Sample` and holds :class:`Samples`, in the order given, duplicates included. A family may
     have metadata and no samples. Rendering checks that the sample names belong to the family.
 
-    >>> family = MetricFamily.gauge("queue_depth", {LabelSet(queue="mail"): 3, LabelSet(queue="sms"): 0}, help="Waiting.")
+    >>> family = MetricFamily.gauge("queue_depth", {LabelSet(queue="mail"): 3, LabelSet(queue="sms"): 0})
     >>> family.type, [sample.value for sample in family.samples]
     (<MetricType.GAUGE: 'gauge'>, [3.0, 0.0])
     >>> MetricFamily.counter("jobs_total", 7).metrics[0].value
@@ -559,7 +564,7 @@ class MetricFamily:
             for bucket in metric.buckets:
                 labels = {**metric.labels, "le": format_float(bucket.upper_bound)}
                 samples.append(
-                    Sample(f"{name}_bucket", labels, bucket.count, metric.timestamp_ns, bucket.exemplars)
+                    Sample(f"{name}_bucket", labels, bucket.cumulative_count, metric.timestamp_ns, bucket.exemplars)
                 )
             samples += _sum_and_count(name, metric)
         return cls(name, MetricType.HISTOGRAM, help, unit, samples)
@@ -593,20 +598,18 @@ class MetricFamily:
         >>> from expofmt import parse
         >>> text = '# TYPE h histogram\\nh_bucket{le="+Inf"} 2\\nh_sum 3\\nh_count 2\\n'
         >>> parse(text)["h"].metrics[0].buckets
-        (Bucket(upper_bound=inf, count=2.0, exemplars=()),)
+        (Bucket(upper_bound=inf, cumulative_count=2.0, exemplars=()),)
         """
         if self.type in (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY):
             return _composite_metrics(self.name, self.type, self.samples)
         kind = _VALUE_METRICS[self.type]
-        return [
-            kind(s.labels, s.timestamp_ns, s.value, s.exemplars, s.start_timestamp_ns) for s in self.samples
-        ]
+        return [kind(s.labels, s.timestamp_ns, s.value, s.exemplars, s.start_timestamp_ns) for s in self.samples]
 
     def with_samples(self, samples: Iterable[Sample]) -> MetricFamily:
         """The same family with other samples.
 
-        >>> MetricFamily.gauge("a", 1).with_samples([]).samples[:]
-        []
+        >>> len(MetricFamily.gauge("a", 1).with_samples([]).samples)
+        0
         """
         return MetricFamily(self.name, self.type, self.help, self.unit, samples)
 

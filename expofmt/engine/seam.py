@@ -28,8 +28,10 @@ class Fault(NamedTuple):
 class ScannedFamily(NamedTuple):
     """A family as read; ``start`` and ``end`` enclose all its lines, metadata included.
 
+    It is not ``complete`` if a line of it was refused, so that what is missing is no fault of its own.
+
     >>> ScannedFamily._fields
-    ('name', 'type', 'help', 'unit', 'samples', 'start', 'end')
+    ('name', 'type', 'help', 'unit', 'samples', 'start', 'end', 'complete')
     """
 
     name: str
@@ -39,13 +41,15 @@ class ScannedFamily(NamedTuple):
     samples: Samples
     start: int
     end: int
+    complete: bool
 
 
 class Scan(NamedTuple):
     """All that one pass over an input found.
 
     ``families`` are in order of first mention; ``faults`` in order of offset, for each code the first ones up to the
-    limit asked for; ``suppressed`` counts those beyond it, by code.
+    limit asked for. ``suppressed`` counts those beyond it, by code; refused lines beyond it are not told apart, and
+    count under ``too-many-diagnostics``.
 
     >>> Scan([], [], [], {}).families
     []

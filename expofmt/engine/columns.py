@@ -1,0 +1,588 @@
+"""The Lark engine's samples: columns of plain Python, and every question about many samples at once.
+
+A row's label column holds the label set as it was written, braces included, and ``""`` where there are none: it is
+decoded when somebody asks, and what was decoded is remembered by its text.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import pairwise, repeat
+from typing import Any, Final, NamedTuple, TypeVar, overload
+
+from ..codes import Code
+from ..model import (
+    NO_LABELS,
+    Difference,
+    Exemplar,
+    LabelSet,
+    MetricType,
+    Sample,
+    Samples,
+    same_float,
+    set_exemplars,
+    set_labels,
+    set_name,
+    set_start_timestamp,
+    set_timestamp,
+    set_value,
+)
+from ..source import Span
+from ..values import parse_float
+
+__all__ = ["Columns", "LarkSamples", "SeriesKey", "bound_of", "pack", "pairs_of", "unescape"]
+
+T = TypeVar("T")
+
+Pairs = tuple[tuple[str, str], ...]
+SeriesKey = tuple[str, Pairs, int | None]
+
+_LABEL: Final = re.compile(
+    r'([a-zA-Z_][a-zA-Z0-9_]*+|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
+)
+_ESCAPE: Final = re.compile(r'\\([\\"n])')
+_ESCAPED: Final = {"\\": "\\", '"': '"', "n": "\n"}
+_REMEMBERED: Final = 1 << 16
+_NS_PER_MS: Final = 1_000_000
+
+_HISTOGRAMS: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM))
+
+
+def unescape(text: str) -> str:
+    r"""The text that a quoted string stands for; an unknown escape stays as it is.
+
+    >>> unescape(r"C:\\dir\q")
+    'C:\\dir\\q'
+    """
+    return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], text) if "\\" in text else text
+
+
+@lru_cache(_REMEMBERED)
+def pairs_of(labels: str) -> Pairs:
+    """The label pairs, sorted by name, of a label set as it is written.
+
+    >>> pairs_of('{b="1", "a.c"="2",}')
+    (('a.c', '2'), ('b', '1'))
+    """
+    found = [
+        (unescape(name[1:-1]) if name[0] == '"' else name, unescape(value)) for name, value in _LABEL.findall(labels)
+    ]
+    found.sort()
+    return tuple(found)
+
+
+@lru_cache(_REMEMBERED)
+def _label_set(labels: str) -> LabelSet:
+    return LabelSet._of(pairs_of(labels))
+
+
+@lru_cache(_REMEMBERED)
+def bound_of(text: str | None) -> tuple[int, float]:
+    """A sort key for ``le`` and ``quantile``: numbers first, then NaN, what is no number, and what is absent.
+
+    >>> sorted(["x", "+Inf", "0.5", "NaN", "10"], key=bound_of)
+    ['0.5', '10', '+Inf', 'NaN', 'x']
+    """
+    if text is None:
+        return (3, 0.0)
+    try:
+        number = parse_float(text)
+    except (ValueError, OverflowError):
+        return (2, 0.0)
+    return (0, number) if number == number else (1, 0.0)
+
+
+class _Extra(NamedTuple):
+    """What only OpenMetrics samples have."""
+
+    exemplars: tuple[Exemplar, ...]
+    start_timestamp_ns: int | None
+
+
+class Columns:
+    """One column a property; ``times``, ``literals`` and ``extras`` hold only the rows that have one."""
+
+    __slots__ = ("extras", "labels", "literals", "names", "spans", "times", "values")
+
+    def __init__(
+        self,
+        names: list[str] | None = None,
+        labels: list[str] | None = None,
+        values: array[float] | None = None,
+        times: dict[int, int] | None = None,
+        spans: array[int] | None = None,
+        literals: dict[int, str] | None = None,
+        extras: dict[int, _Extra] | None = None,
+    ) -> None:
+        self.names = [] if names is None else names
+        self.labels = [] if labels is None else labels
+        self.values = array("d") if values is None else values
+        self.times = {} if times is None else times
+        # Two offsets a row; empty where the rows do not come from one input.
+        self.spans = array("q") if spans is None else spans
+        self.literals = {} if literals is None else literals
+        self.extras = {} if extras is None else extras
+
+    def rows(self, indices: Sequence[int]) -> Columns:
+        """The rows asked for, in that order."""
+        spans = array("q")
+        if self.spans:
+            for index in indices:
+                spans.extend(self.spans[2 * index : 2 * index + 2])
+        return Columns(
+            [self.names[index] for index in indices],
+            [self.labels[index] for index in indices],
+            array("d", (self.values[index] for index in indices)),
+            _pick(self.times, indices),
+            spans,
+            _pick(self.literals, indices),
+            _pick(self.extras, indices),
+        )
+
+    def extend(self, other: Columns) -> None:
+        """Append another input's rows, after which the spans mean nothing."""
+        offset = len(self.names)
+        self.names += other.names
+        self.labels += other.labels
+        self.values += other.values
+        self.times.update((offset + index, time) for index, time in other.times.items())
+        self.literals.update((offset + index, text) for index, text in other.literals.items())
+        self.extras.update((offset + index, extra) for index, extra in other.extras.items())
+        self.spans = array("q")
+
+    def with_column(self, *, labels: list[str] | None = None, values: array[float] | None = None) -> Columns:
+        """The same rows with a column replaced; new values have no literals."""
+        return Columns(
+            self.names,
+            self.labels if labels is None else labels,
+            self.values if values is None else values,
+            self.times,
+            self.spans,
+            self.literals if values is None else {},
+            self.extras,
+        )
+
+
+def _pick(column: dict[int, T], indices: Sequence[int]) -> dict[int, T]:
+    if not column:
+        return {}
+    return {position: column[index] for position, index in enumerate(indices) if index in column}
+
+
+class LarkSamples(Samples):
+    """Samples in columns; see :class:`expofmt.Samples`.
+
+    >>> [str(sample) for sample in pack([Sample("a", {"b": "c"}, 1)])]
+    ['a{b="c"} 1']
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+
+    # ------------------------------------------------------------------------------------------- as a sequence
+
+    def __len__(self) -> int:
+        return len(self.columns.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> LarkSamples: ...
+    def __getitem__(self, index: int | slice) -> Sample | LarkSamples:
+        if isinstance(index, slice):
+            return self._rows(range(*index.indices(len(self))))
+        return self._sample(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return map(self._sample, range(len(self)))
+
+    def _sample(self, index: int) -> Sample:
+        columns = self.columns
+        sample = object.__new__(Sample)
+        set_name(sample, columns.names[index])
+        labels = columns.labels[index]
+        set_labels(sample, _label_set(labels) if labels else NO_LABELS)
+        set_value(sample, columns.values[index])
+        set_timestamp(sample, columns.times.get(index))
+        extra = columns.extras.get(index)
+        set_exemplars(sample, extra.exemplars if extra else ())
+        set_start_timestamp(sample, extra.start_timestamp_ns if extra else None)
+        return sample
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Samples):
+            return NotImplemented
+        if len(self) != len(other):
+            return False
+        if not isinstance(other, LarkSamples):
+            return all(map(Sample.__eq__, self, other))
+        mine, theirs = self.columns, other.columns
+        return (
+            mine.names == theirs.names
+            and mine.times == theirs.times
+            and (mine.labels == theirs.labels or [*map(pairs_of, mine.labels)] == [*map(pairs_of, theirs.labels)])
+            and (mine.values == theirs.values or all(map(same_float, mine.values, theirs.values)))
+            and mine.extras == theirs.extras
+        )
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(str, self[:3]))
+        return f"<{len(self)} samples: {shown}{', ...' if len(self) > 3 else ''}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        columns = self.compact().columns
+        fields = tuple(getattr(columns, name) for name in ("names", "labels", "values", "times", "spans", "literals"))
+        return _rebuild, (*fields, columns.extras)
+
+    # ---------------------------------------------------------------------------------------- simple questions
+
+    def span(self, index: int, /) -> Span | None:
+        spans = self.columns.spans
+        if not spans:
+            return None
+        row = range(len(self))[index]
+        return Span(spans[2 * row], spans[2 * row + 1])
+
+    @property
+    def has_timestamps(self) -> bool:
+        return bool(self.columns.times)
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.columns.names)
+
+    def losses_in_text(self) -> list[tuple[str, int]]:
+        columns = self.columns
+        firsts = (
+            ("exemplars", (index for index, extra in columns.extras.items() if extra.exemplars)),
+            ("start timestamps", (i for i, extra in columns.extras.items() if extra.start_timestamp_ns is not None)),
+            ("timestamps", (index for index, time in columns.times.items() if time % _NS_PER_MS)),
+        )
+        return [(what, index) for what, rows in firsts if (index := min(rows, default=None)) is not None]
+
+    # -------------------------------------------------------------------------------------------- new samples
+
+    def with_labels(self, override: Mapping[str, str], default: Mapping[str, str]) -> LarkSamples:
+        changed: dict[str, str] = {}
+        for text in set(self.columns.labels):
+            labels = {name: value for name, value in default.items() if name not in override}
+            labels.update(pair for pair in pairs_of(text) if pair[1] or pair[0] not in labels)
+            changed[text] = str(LabelSet(labels | dict(override)))
+        return LarkSamples(self.columns.with_column(labels=[changed[text] for text in self.columns.labels]))
+
+    def select(self, matchers: Mapping[str, Callable[[str], bool]]) -> LarkSamples:
+        verdicts: dict[tuple[str, str], bool] = {}
+        fits: dict[str, bool] = {}
+        for text in set(self.columns.labels):
+            labels = dict(pairs_of(text))
+            for name, accepts in matchers.items():
+                question = (name, labels.get(name, ""))
+                if question not in verdicts:
+                    verdicts[question] = accepts(question[1])
+                if not verdicts[question]:
+                    fits[text] = False
+                    break
+            else:
+                fits[text] = True
+        return self._rows([index for index, text in enumerate(self.columns.labels) if fits[text]])
+
+    def concat(self, *others: Samples) -> LarkSamples:
+        columns = self.columns.rows(range(len(self)))
+        for other in others:
+            columns.extend(_columns_of(other))
+        return LarkSamples(columns)
+
+    def combine(
+        self, other: Samples, op: str, *, name: str, type: MetricType
+    ) -> tuple[LarkSamples, list[tuple[int, int]]]:
+        theirs = LarkSamples(_columns_of(other))
+        if op == "refuse":
+            rows = self._index()
+            shared = [(rows[key], index) for index, key in enumerate(theirs._keys()) if key in rows]
+            return self.concat(theirs), sorted(shared)
+        conflicts = self._differing_bounds(theirs, name) if type in _HISTOGRAMS else []
+        choose = _OPERATIONS[op]
+        rows = self._index()
+        values = array("d", self.columns.values)
+        literals = dict(self.columns.literals)
+        fresh: list[int] = []
+        for index, key in enumerate(theirs._keys()):
+            mine = rows.get(key)
+            if mine is None:
+                fresh.append(index)
+            else:
+                values[mine] = choose(values[mine], theirs.columns.values[index])
+                literals.pop(mine, None)
+        united = self.columns.with_column(values=values).rows(range(len(self)))
+        united.literals = literals
+        united.extend(theirs.columns.rows(fresh))
+        return LarkSamples(united), conflicts
+
+    def _differing_bounds(self, other: LarkSamples, name: str) -> list[tuple[int, int]]:
+        mine, theirs = self._bounds(name), other._bounds(name)
+        return [
+            (first, theirs[series][0])
+            for series, (first, bounds) in mine.items()
+            if series in theirs and theirs[series][1] != bounds
+        ]
+
+    def _bounds(self, name: str) -> dict[tuple[Pairs, int | None], tuple[int, set[tuple[int, float]]]]:
+        found: dict[tuple[Pairs, int | None], tuple[int, set[tuple[int, float]]]] = {}
+        for index, (sample_name, pairs, time) in enumerate(self._keys()):
+            if sample_name == f"{name}_bucket":
+                base, le = split_point(pairs, "le")
+                found.setdefault((base, time), (index, set()))[1].add(bound_of(le))
+        return found
+
+    def difference(self, other: Samples) -> Difference:
+        theirs = LarkSamples(_columns_of(other))
+        old, new = self._index(), theirs._index()
+        shared = [(mine, new[key]) for key, mine in old.items() if key in new]
+        changed = [
+            (mine, index)
+            for mine, index in shared
+            if not same_float(self.columns.values[mine], theirs.columns.values[index])
+        ]
+        return Difference(
+            removed=self._rows([index for key, index in old.items() if key not in new]),
+            added=theirs._rows([index for key, index in new.items() if key not in old]),
+            old=self._rows([mine for mine, _ in changed]),
+            new=theirs._rows([index for _, index in changed]),
+        )
+
+    def sorted(self, name: str, type: MetricType) -> LarkSamples:
+        key = _order(name, type)
+        keys = [key(*row) for row in self._keys()]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        return self if order == [*range(len(keys))] else self._rows(order)
+
+    def compact(self) -> LarkSamples:
+        columns = self.columns.rows(range(len(self)))
+        columns.spans = array("q")
+        return LarkSamples(columns)
+
+    def _rows(self, indices: Sequence[int]) -> LarkSamples:
+        return LarkSamples(self.columns.rows(indices))
+
+    # --------------------------------------------------------------------------------- questions about all rows
+
+    def _keys(self) -> Iterator[SeriesKey]:
+        """What identifies each row: name, labels, timestamp."""
+        columns = self.columns
+        times = map(columns.times.get, range(len(self))) if columns.times else repeat(None)
+        return zip(columns.names, map(pairs_of, columns.labels), times, strict=False)
+
+    def _index(self) -> dict[SeriesKey, int]:
+        """The first row of each series and time."""
+        rows: dict[SeriesKey, int] = {}
+        for index, key in enumerate(self._keys()):
+            rows.setdefault(key, index)
+        return rows
+
+    def label_names(self) -> frozenset[str]:
+        return frozenset(name for text in set(self.columns.labels) for name, _ in pairs_of(text))
+
+    def label_cardinality(self) -> dict[str, int]:
+        values: dict[str, set[str]] = {}
+        for text in set(self.columns.labels):
+            for name, value in pairs_of(text):
+                values.setdefault(name, set()).add(value)
+        return {name: len(values[name]) for name in sorted(values)}
+
+    def duplicates(self) -> list[tuple[int, int]]:
+        rows: dict[SeriesKey, int] = {}
+        firsts = [rows.setdefault(key, index) for index, key in enumerate(self._keys())]
+        return [(index, first) for index, first in enumerate(firsts) if index != first]
+
+    def fingerprints(self) -> Sequence[int]:
+        return array(
+            "Q",
+            (
+                int.from_bytes(blake2b("\xff".join((name, *sum(pairs, ()))).encode(), digest_size=8).digest())
+                for name, pairs, _ in self._keys()
+            ),
+        )
+
+    def histogram_faults(self, name: str, type: MetricType) -> list[tuple[str, int, int]]:
+        if type is MetricType.SUMMARY:
+            return sorted(self._summary_faults(name), key=lambda fault: fault[1])
+        if type in _HISTOGRAMS:
+            return sorted(self._histogram_faults(name), key=lambda fault: fault[1])
+        return []
+
+    def _summary_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
+        firsts: dict[tuple[Pairs, int | None, float], tuple[int, str]] = {}
+        for index, (sample_name, pairs, time) in enumerate(self._keys()):
+            if sample_name != name:
+                continue
+            base, text = split_point(pairs, "quantile")
+            if text is None:
+                yield Code.MISSING_QUANTILE, index, -1
+                continue
+            rank, quantile = bound_of(text)
+            if rank:
+                yield Code.INVALID_QUANTILE, index, -1
+                continue
+            if not 0 <= quantile <= 1:
+                yield Code.QUANTILE_OUT_OF_RANGE, index, -1
+            first, spelling = firsts.setdefault((base, time, quantile), (index, text))
+            if spelling != text:
+                yield Code.DUPLICATE_SAMPLE, index, first
+
+    def _histogram_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
+        series: dict[tuple[Pairs, int | None], _Series] = {}
+        for index, (sample_name, pairs, time) in enumerate(self._keys()):
+            if sample_name == name:
+                yield Code.STRAY_SAMPLE, index, -1
+                continue
+            if sample_name != f"{name}_bucket":
+                found = series.setdefault((pairs, time), _Series())
+                found.last = index
+                if sample_name.endswith("sum"):
+                    found.sum = index
+                else:
+                    found.count = index
+                continue
+            base, text = split_point(pairs, "le")
+            found = series.setdefault((base, time), _Series())
+            found.last = index
+            rank, bound = bound_of(text)
+            if text is None or rank:
+                yield Code.MISSING_LE if text is None else Code.INVALID_LE, index, -1
+                found.complete = False
+                continue
+            if found.buckets and bound < found.buckets[-1][0]:
+                yield Code.BUCKET_ORDER, index, found.buckets[-1][1]
+            found.buckets.append((bound, index, text))
+        for found in series.values():
+            yield from self._series_faults(found)
+
+    def _series_faults(self, series: _Series) -> Iterator[tuple[str, int, int]]:
+        values = self.columns.values
+        buckets = sorted(series.buckets)
+        for (bound, index, text), (next_bound, next_index, next_text) in pairwise(buckets):
+            if next_bound == bound:
+                if next_text != text:
+                    yield Code.DUPLICATE_BUCKET, max(index, next_index), min(index, next_index)
+            elif values[next_index] < values[index]:
+                yield Code.BUCKET_NOT_CUMULATIVE, next_index, index
+        if not series.complete:
+            return
+        if not buckets or buckets[-1][0] != float("inf"):
+            yield Code.MISSING_INF_BUCKET, series.last, -1
+        elif series.count is not None and values[series.count] != values[buckets[-1][1]]:
+            yield Code.COUNT_MISMATCH, series.count, buckets[-1][1]
+        if series.sum is None:
+            yield Code.MISSING_SUM, series.last, -1
+        if series.count is None:
+            yield Code.MISSING_COUNT, series.last, -1
+
+
+class _Series:
+    """The rows of one histogram: bounds with row and spelling, and the rows of sum, count and the last of all."""
+
+    __slots__ = ("buckets", "complete", "count", "last", "sum")
+
+    def __init__(self) -> None:
+        self.buckets: list[tuple[float, int, str]] = []
+        self.sum: int | None = None
+        self.count: int | None = None
+        self.last = -1
+        self.complete = True
+
+
+def split_point(pairs: Pairs, label: str) -> tuple[Pairs, str | None]:
+    """The labels without ``le`` or ``quantile``, and the value of that.
+
+    >>> split_point((("a", "1"), ("le", "5")), "le")
+    ((('a', '1'),), '5')
+    """
+    for position, (name, value) in enumerate(pairs):
+        if name == label:
+            return pairs[:position] + pairs[position + 1 :], value
+    return pairs, None
+
+
+# Where the parts of a histogram or summary stand among their like.
+_RANKS: Final = {"_sum": 1, "_gsum": 1, "_count": 2, "_gcount": 2}
+_STRAY: Final = 3
+
+
+def _order(name: str, type: MetricType) -> Callable[[str, Pairs, int | None], tuple[Any, ...]]:
+    """The sort key of a row in canonical order, which is that of Prometheus' own encoder."""
+    if type is MetricType.SUMMARY:
+        point_name, point_label = name, "quantile"
+    elif type in _HISTOGRAMS:
+        point_name, point_label = f"{name}_bucket", "le"
+    else:
+        return _plain_order
+
+    def order(sample_name: str, pairs: Pairs, time: int | None) -> tuple[Any, ...]:
+        rank, bound = 0, (0, 0.0)
+        base = pairs
+        if sample_name == point_name:
+            base, text = split_point(pairs, point_label)
+            bound = bound_of(text)
+        else:
+            rank = _RANKS.get(sample_name[len(name) :], _STRAY)
+        return *_plain_order("", base, time), rank, bound, sample_name
+
+    return order
+
+
+def _plain_order(name: str, pairs: Pairs, time: int | None) -> tuple[Any, ...]:
+    values = [value for _, value in pairs]
+    names = [key for key, _ in pairs]
+    # A sample without a time comes after those that have one.
+    return len(pairs), values, names, time is None, time or 0, name
+
+
+def _smaller(first: float, second: float) -> float:
+    return second if first != first or second < first else first
+
+
+def _greater(first: float, second: float) -> float:
+    return second if first != first or second > first else first
+
+
+_OPERATIONS: Final[Mapping[str, Callable[[float, float], float]]] = {
+    "first": lambda first, second: first,
+    "last": lambda first, second: second,
+    "sum": lambda first, second: first + second,
+    "min": _smaller,
+    "max": _greater,
+}
+
+
+def _rebuild(*columns: Any) -> LarkSamples:
+    return LarkSamples(Columns(*columns))
+
+
+def _columns_of(samples: Samples) -> Columns:
+    return samples.columns if isinstance(samples, LarkSamples) else pack(samples).columns
+
+
+def pack(samples: Iterable[Sample], /) -> LarkSamples:
+    """Columns from objects.
+
+    >>> len(pack([Sample("a", {}, 1), Sample("a", {}, 2)]))
+    2
+    """
+    columns = Columns()
+    for index, sample in enumerate(samples):
+        columns.names.append(sample.name)
+        columns.labels.append(str(sample.labels) if sample.labels else "")
+        columns.values.append(sample.value)
+        if sample.timestamp_ns is not None:
+            columns.times[index] = sample.timestamp_ns
+        if sample.exemplars or sample.start_timestamp_ns is not None:
+            columns.extras[index] = _Extra(sample.exemplars, sample.start_timestamp_ns)
+    return LarkSamples(columns)

@@ -1,0 +1,494 @@
+"""The Lark engine: the grammar, executed.
+
+``grammar/text.lark`` describes a line at two levels, and this engine uses both. The coarse rules, compiled to one
+pattern, cut a whole line into its parts; where a line fits none of them, the fine rules are run on it token by token,
+to find the first place where it can no longer become a valid line, and what was expected there. This module is what
+the grammar leaves to its reader: names, numbers, and which sample belongs to which family.
+
+Input is decoded as latin-1, so that an index into the text is a byte offset; what leaves the engine is Unicode.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ..codes import Code, verdict
+from ..formats import Format
+from ..model import TEXT_SUFFIXES, MetricType
+from ..names import is_legacy_label_name, is_legacy_metric_name
+from ..source import Span
+from ..values import INT64_MAX, INT64_MIN
+from .columns import Columns, LarkSamples, pack, unescape
+from .encoder import encode
+from .grammar import Group, text_grammar
+from .seam import Fault, Scan, ScannedFamily
+
+__all__ = ["encode", "pack", "scan"]
+
+_BOM: Final = "\xef\xbb\xbf"
+_NS_PER_MS: Final = 1_000_000
+_INFINITIES: Final = frozenset((float("inf"), float("-inf")))
+# A float64 holds every integer of so many digits, and none of more than so many.
+_EXACT_DIGITS: Final = 15
+_MOST_DIGITS: Final = 309
+
+_TYPE_WORDS: Final = {
+    **{str(member): member for member in MetricType},
+    "untyped": MetricType.UNKNOWN,
+    "gauge_histogram": MetricType.GAUGEHISTOGRAM,
+}
+_TEXT_TYPE_WORDS: Final = frozenset(("counter", "gauge", "histogram", "summary", "untyped"))
+
+_COUNTED: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY))
+_COUNTS: Final = ("_bucket", "_count", "_gcount")
+_SUFFIXES: Final = tuple(dict.fromkeys(suffix for suffixes in TEXT_SUFFIXES.values() for suffix in suffixes))
+
+_ESCAPE: Final = re.compile(r"\\(.|\Z)")
+_KNOWN_ESCAPES: Final = frozenset('\\"n')
+_HELP_ESCAPE: Final = re.compile(r"\\([\\n])")
+
+
+def scan(
+    data: bytes, dialect: Format, /, *, recover: bool = True, comments: bool = False, max_faults: int = 1000
+) -> Scan:
+    """Read an exposition into families.
+
+    >>> scan(b"a 1\\n", Format.TEXT).families[0].name
+    'a'
+    """
+    if dialect is not Format.TEXT:
+        raise ValueError(f"the Lark engine has no grammar for {dialect}")
+    return _Scanner(data, recover=recover, comments=comments, max_faults=max_faults).run()
+
+
+class _Family:
+    """A family while it is being read; the spans are those of its name, on its metadata lines and in its samples."""
+
+    __slots__ = (
+        "columns",
+        "complete",
+        "end",
+        "first_name",
+        "help",
+        "help_name",
+        "last_name",
+        "name",
+        "start",
+        "type",
+        "type_name",
+    )
+
+    def __init__(self, name: str, start: int) -> None:
+        self.name = name
+        self.type = MetricType.UNKNOWN
+        self.help: str | None = None
+        self.columns = Columns()
+        self.complete = True
+        self.start = self.end = start
+        self.help_name: tuple[int, int] | None = None
+        self.type_name: tuple[int, int] | None = None
+        self.first_name: tuple[int, int] | None = None
+        self.last_name: tuple[int, int] | None = None
+
+    @property
+    def declared_name(self) -> tuple[int, int]:
+        """Where its metadata first names it; not to be asked of a family that has samples alone."""
+        return min(span for span in (self.help_name, self.type_name) if span)
+
+
+class _Target(NamedTuple):
+    """Where the samples of a name go, and what their values must be: a count, or even a whole one."""
+
+    family: _Family
+    name: str
+    is_count: bool
+    is_whole: bool
+
+
+class _Item(NamedTuple):
+    """A label as written, or, without a value, the quoted name of a sample."""
+
+    name: str
+    start: int
+    value: str | None
+    value_start: int
+
+
+class _Stop(Exception):  # noqa: N818 - it is no error, but an early return
+    """The first fatal fault, and nobody wants to hear of a second one."""
+
+
+class _Scanner:
+    """One pass over one input."""
+
+    def __init__(self, data: bytes, *, recover: bool, comments: bool, max_faults: int) -> None:
+        self.text = data.decode("latin-1")
+        self.utf8 = data.isascii() or _malformed(self.text) is None
+        self.grammar = text_grammar()
+        self.recover = recover
+        self.wants_comments = comments
+        self.max_faults = max_faults
+        self.families: dict[str, _Family] = {}
+        self.targets: dict[str, _Target] = {}
+        # Label sets without any fault, from what is written to what is meant.
+        self.label_sets: dict[str, str] = {}
+        self.current: _Family | None = None
+        self.comments: list[Span] = []
+        self.faults: list[Fault] = []
+        self.fault_counts: dict[Code, int] = {}
+        self.refused_lines = 0
+
+    def run(self) -> Scan:
+        start, end = 0, len(self.text)
+        try:
+            if self.text.startswith(_BOM):
+                start = len(_BOM)
+                self.fault(Code.BYTE_ORDER_MARK, 0, start)
+            for match in self.grammar.line.finditer(self.text, start):
+                self.line(match)
+            if start < end and self.text[-1] != "\n":
+                self.fault(Code.MISSING_FINAL_NEWLINE, end, end)
+        except _Stop:
+            pass
+        return Scan(
+            [self.finished(family) for family in self.families.values()],
+            sorted(self.faults, key=lambda fault: (fault.start, fault.end)),
+            self.comments,
+            self.suppressed(),
+        )
+
+    def suppressed(self) -> dict[str, int]:
+        found = {str(code): n - self.max_faults for code, n in self.fault_counts.items() if n > self.max_faults}
+        if self.refused_lines > self.max_faults:
+            found[Code.TOO_MANY_DIAGNOSTICS] = self.refused_lines - self.max_faults
+        return found
+
+    def finished(self, family: _Family) -> ScannedFamily:
+        spans = family.columns.spans
+        end = max(family.end, spans[-1] if spans else 0)
+        samples = LarkSamples(family.columns)
+        return ScannedFamily(family.name, family.type, family.help, None, samples, family.start, end, family.complete)
+
+    def fault(self, code: Code, start: int, end: int, related: tuple[int, int] | None = None) -> None:
+        count = self.fault_counts[code] = self.fault_counts.get(code, 0) + 1
+        if count <= self.max_faults:
+            self.faults.append(Fault(code, start, end, *(related or (-1, -1))))
+        if not self.recover and verdict(code).fatal:
+            raise _Stop
+
+    # --------------------------------------------------------------------------------------------------- lines
+
+    def line(self, match: re.Match[str]) -> None:
+        kind = match.lastindex
+        if kind is None:
+            return
+        if kind <= Group.TIME:
+            self.sample(match, kind)
+        elif kind == Group.COMMENT:
+            if self.wants_comments:
+                self.comments.append(Span(*match.span(kind)))
+        elif kind <= Group.NAMED_TIME:
+            self.named_sample(match, kind)
+        elif kind <= Group.DOCSTRING:
+            self.help(match)
+        elif kind == Group.TYPE_WORD:
+            self.type(match)
+        else:
+            self.refuse(match)
+
+    def refuse(self, match: re.Match[str]) -> None:
+        start, end = match.span(Group.REFUSED)
+        if self.text.endswith("\r", start, end) and match.end() > end:
+            self.fault(Code.CARRIAGE_RETURN, end - 1, end)
+            without = self.grammar.line.fullmatch(self.text, start, end - 1)
+            if without is not None:
+                self.line(without)
+            return
+        self.refused_lines += 1
+        # Explaining costs far more than counting, and nobody reads a thousand explanations.
+        if self.refused_lines <= self.max_faults:
+            found = self.grammar.explain(self.text, start, end)
+            related = (found.related_start, found.related_end) if found.related_start >= 0 else None
+            self.fault(Code(found.code), found.start, found.end, related)
+        name = self.grammar.metric_name.match(self.text, start, end)
+        if name:
+            self.mark_incomplete(name[0])
+
+    # ------------------------------------------------------------------------------------------------- samples
+
+    def sample(self, match: re.Match[str], last: int) -> None:
+        name = match[Group.NAME]
+        start = match.start(Group.NAME)
+        labels = match[Group.LABELS]
+        if labels is None:
+            labels = ""
+        elif labels in self.label_sets:
+            labels = self.label_sets[labels]
+        else:
+            fine = self.label_set(labels, match.start(Group.LABELS))
+            if fine is None:
+                self.mark_incomplete(name)
+                return
+            labels = fine
+        self.append(name, (start, start + len(name)), labels, start, match, Group.VALUE, last)
+
+    def named_sample(self, match: re.Match[str], last: int) -> None:
+        start = match.start(Group.NAMED_LABELS)
+        items = self.items(match[Group.NAMED_LABELS], start)
+        [quoted] = [item for item in items if item.value is None]
+        labels = [item for item in items if item.value is not None]
+        span = (quoted.start, quoted.start + len(quoted.name))
+        name = self.read_name(quoted.name, quoted.start, is_legacy_metric_name)
+        fine = self.labels_are_fine(labels)
+        if name is None:
+            return
+        if not fine:
+            self.mark_incomplete(name)
+            return
+        text = "{" + ",".join(f"{item.name}={item.value}" for item in labels) + "}" if labels else ""
+        self.append(name, span, _decoded(text), start, match, Group.NAMED_VALUE, last)
+
+    def append(
+        self,
+        name: str,
+        name_span: tuple[int, int],
+        labels: str,
+        start: int,
+        match: re.Match[str],
+        value_group: int,
+        last: int,
+    ) -> None:
+        target = self.targets.get(name) or self.target(name, match.start())
+        family = target.family
+        written = match[value_group]
+        value = float(written)
+        time = None
+        if last > value_group:
+            time = _milliseconds(match[last])
+            if time is None:
+                self.fault(Code.TIMESTAMP_OUT_OF_RANGE, *match.span(last))
+                family.complete = False
+                return
+        columns = family.columns
+        if len(written) > _EXACT_DIGITS or value in _INFINITIES or value == 0:
+            if value in _INFINITIES and written[-1] not in "fFyY":
+                self.fault(Code.VALUE_OUT_OF_RANGE, *match.span(value_group))
+                family.complete = False
+                return
+            if _is_inexact(written, value):
+                self.fault(Code.INEXACT_INTEGER, *match.span(value_group))
+                columns.literals[len(columns.names)] = written
+            elif value == 0 and written[0] == "-":
+                columns.literals[len(columns.names)] = written
+        if target.is_count and not (value >= 0 and not (target.is_whole and value % 1)):
+            self.fault(Code.INVALID_COUNT, *match.span(value_group))
+            family.complete = False
+        if family is not self.current:
+            self.current = family
+            if family.last_name is None:
+                family.first_name = name_span
+            else:
+                self.fault(Code.INTERLEAVED_FAMILY, *name_span, family.last_name)
+        family.last_name = name_span
+        if time is not None:
+            columns.times[len(columns.names)] = time * _NS_PER_MS
+        end = match.end(last)
+        columns.names.append(target.name)
+        columns.labels.append(labels)
+        columns.values.append(value)
+        columns.spans.append(start)
+        columns.spans.append(end)
+        if self.text.startswith((" ", "\t"), end):
+            self.trailing_blank(end, match.end())
+
+    def trailing_blank(self, start: int, line_end: int) -> None:
+        self.fault(Code.TRAILING_BLANK, start, line_end - self.text.endswith("\n", start, line_end))
+
+    def target(self, name: str, line_start: int) -> _Target:
+        """Where samples of this name go, by the families declared so far."""
+        family = self.families.get(name) or self.owner_by_suffix(name)
+        if family is None:
+            family = self.families[name] = _Family(name, line_start)
+        suffix = name[len(family.name) :]
+        is_count = family.type in _COUNTED and suffix in _COUNTS
+        target = _Target(family, name, is_count, is_count and family.type is MetricType.SUMMARY)
+        self.targets[name] = target
+        return target
+
+    def owner_by_suffix(self, name: str) -> _Family | None:
+        """The declared family to which a sample of this name belongs by its ending."""
+        for suffix in _SUFFIXES:
+            if name.endswith(suffix):
+                family = self.families.get(name.removesuffix(suffix))
+                if family is not None and suffix in TEXT_SUFFIXES.get(family.type, ()):
+                    return family
+        return None
+
+    def mark_incomplete(self, name: str) -> None:
+        """A line of this name was refused: what is missing of its family must not be reported as well."""
+        family = self.families.get(name) or self.owner_by_suffix(name)
+        if family is not None:
+            family.complete = False
+
+    # --------------------------------------------------------------------------------------- labels and names
+
+    def label_set(self, written: str, start: int) -> str | None:
+        """A label set as it is meant, or None where it has a fatal fault."""
+        names = self.grammar.label_names.findall(written)
+        plain = self.utf8 and "\\" not in written and "__" not in written and '"' not in "".join(names)
+        if not (plain and len(set(names)) == len(names)):
+            faults = sum(self.fault_counts.values())
+            if not self.labels_are_fine(self.items(written, start)):
+                return None
+            if sum(self.fault_counts.values()) > faults:
+                return _decoded(written)
+        meant = self.label_sets[written] = _decoded(written)
+        return meant
+
+    def items(self, written: str, start: int) -> list[_Item]:
+        return [
+            _Item(match[1], start + match.start(1), match[2], start + match.start(2))
+            for match in self.grammar.item.finditer(written)
+        ]
+
+    def labels_are_fine(self, labels: list[_Item]) -> bool:
+        fine = True
+        spans: dict[str, tuple[int, int]] = {}
+        for item in labels:
+            span = (item.start, item.start + len(item.name))
+            name = self.read_name(item.name, item.start, is_legacy_label_name)
+            value = item.value or ""
+            if name is None or self.malformed(value, item.value_start):
+                fine = False
+                continue
+            self.unknown_escapes(value, item.value_start)
+            if name == "__name__":
+                self.fault(Code.METRIC_NAME_LABEL, *span)
+                fine = False
+            elif name.startswith("__"):
+                self.fault(Code.RESERVED_LABEL_NAME, *span)
+            if name in spans:
+                self.fault(Code.DUPLICATE_LABEL, *span, spans[name])
+                fine = False
+            spans.setdefault(name, span)
+        return fine
+
+    def read_name(self, written: str, start: int, is_legacy: Callable[[str], bool]) -> str | None:
+        """The name that a bare word or a quoted string stands for, or None where it has a fatal fault."""
+        if written[0] != '"':
+            return written
+        if written == '""':
+            self.fault(Code.EMPTY_NAME, start, start + 2)
+            return None
+        if self.malformed(written, start):
+            return None
+        self.unknown_escapes(written, start)
+        name = unescape(_decoded(written[1:-1]))
+        if not is_legacy(name):
+            self.fault(Code.NON_LEGACY_NAME, start, start + len(written))
+        return name
+
+    def malformed(self, written: str, start: int) -> bool:
+        """Report bytes that are no UTF-8."""
+        if self.utf8 or (span := _malformed(written)) is None:
+            return False
+        self.fault(Code.INVALID_UTF8, start + span.start, start + span.end)
+        return True
+
+    def unknown_escapes(self, written: str, start: int) -> None:
+        if "\\" in written:
+            for match in _ESCAPE.finditer(written):
+                if match[1] not in _KNOWN_ESCAPES:
+                    self.fault(Code.UNKNOWN_ESCAPE, start + match.start(), start + match.end())
+
+    # ----------------------------------------------------------------------------------------------- metadata
+
+    def help(self, match: re.Match[str]) -> None:
+        start, end = match.span(Group.HELP_NAME)
+        docstring = match[Group.DOCSTRING] or ""
+        name = self.read_name(match[Group.HELP_NAME], start, is_legacy_metric_name)
+        if name is None or self.malformed(docstring, match.start(Group.DOCSTRING)):
+            return
+        self.unknown_escapes(docstring, match.start(Group.DOCSTRING))
+        family = self.declare(name, (start, end), match)
+        if family is None:
+            return
+        if family.help_name and family.help:
+            self.fault(Code.SECOND_HELP, start, end, family.help_name)
+            return
+        if family.first_name:
+            self.fault(Code.HELP_AFTER_SAMPLES, start, end, family.first_name)
+        family.help_name = (start, end)
+        family.help = _HELP_ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", _decoded(docstring))
+
+    def type(self, match: re.Match[str]) -> None:
+        start, end = match.span(Group.TYPE_NAME)
+        name = self.read_name(match[Group.TYPE_NAME], start, is_legacy_metric_name)
+        word = match[Group.TYPE_WORD]
+        if word != word.lower():
+            self.fault(Code.TYPE_CASE, *match.span(Group.TYPE_WORD))
+        if word.lower() not in _TEXT_TYPE_WORDS:
+            self.fault(Code.OPENMETRICS_TYPE, *match.span(Group.TYPE_WORD))
+        if self.text.startswith((" ", "\t"), match.end(Group.TYPE_WORD)):
+            self.trailing_blank(match.end(Group.TYPE_WORD), match.end())
+        family = None if name is None else self.declare(name, (start, end), match)
+        if family is None:
+            return
+        if family.type_name or family.first_name:
+            code = Code.SECOND_TYPE if family.type_name else Code.TYPE_AFTER_SAMPLES
+            self.fault(code, start, end, family.type_name or family.first_name)
+            return
+        kind = _TYPE_WORDS[word.lower()]
+        for suffix in TEXT_SUFFIXES.get(kind, ()):
+            other = self.families.get(family.name + suffix)
+            if other is not None:
+                code = Code.TYPE_AFTER_SAMPLES if other.first_name else Code.SUFFIX_COLLISION
+                self.fault(code, start, end, other.first_name or other.declared_name)
+                return
+        family.type, family.type_name = kind, (start, end)
+        # Names that were nobody's may belong to this family from here on.
+        self.targets.clear()
+
+    def declare(self, name: str, span: tuple[int, int], match: re.Match[str]) -> _Family | None:
+        """The family that a metadata line speaks of, or None where another one holds its name as a suffix."""
+        family = self.families.get(name)
+        if family is None:
+            owner = self.owner_by_suffix(name)
+            if owner is not None:
+                self.fault(Code.SUFFIX_COLLISION, *span, owner.declared_name)
+                return None
+            family = self.families[name] = _Family(name, match.start())
+        family.end = match.end()
+        return family
+
+
+def _decoded(latin1: str) -> str:
+    return latin1 if latin1.isascii() else latin1.encode("latin-1").decode("utf-8")
+
+
+def _malformed(latin1: str) -> Span | None:
+    """The first bytes that are no UTF-8."""
+    try:
+        latin1.encode("latin-1").decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Span(error.start, error.end)
+    return None
+
+
+def _milliseconds(written: str) -> int | None:
+    """An int64, or None; int() itself refuses texts of thousands of digits."""
+    digits = written.lstrip("+-").lstrip("0")
+    if len(digits) > len(str(INT64_MAX)):
+        return None
+    value = int(digits or "0") * (-1 if written[0] == "-" else 1)
+    return value if INT64_MIN <= value <= INT64_MAX else None
+
+
+def _is_inexact(written: str, value: float) -> bool:
+    """Whether this is an integer that float64 rounds."""
+    digits = written.lstrip("+-").lstrip("0")
+    if len(digits) <= _EXACT_DIGITS or not digits.isdigit():
+        return False
+    return len(digits) > _MOST_DIGITS or int(digits) != abs(int(value))

@@ -1,0 +1,247 @@
+"""Exposition text to metric families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO, Final, Literal, NamedTuple
+
+from . import engine
+from .codes import Code, Profile, Severity, severity_of, verdict
+from .consistency import faults_of
+from .diagnostics import Diagnostic, Place, error_for
+from .engine import Fault, Scan, ScannedFamily
+from .formats import Format
+from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
+from .source import Source, Span
+
+__all__ = ["check", "iter_families", "parse"]
+
+Names = Literal["utf-8", "legacy"]
+OnWarning = Callable[[Diagnostic], None]
+
+# How much of a file is read at a time, and how much more of it while one family is larger than that.
+_CHUNK_BYTES: Final = 1 << 20
+
+_ALL_SUFFIXES: Final = frozenset(suffix for suffixes in TEXT_SUFFIXES.values() for suffix in suffixes)
+
+
+def parse(
+    source: bytes | str,
+    /,
+    *,
+    format: Format = Format.TEXT,
+    strict: bool = False,
+    profile: str = Profile.PROMETHEUS,
+    names: Names = "utf-8",
+    filename: str = Exposition.DEFAULT_FILENAME,
+    max_diagnostics: int = 1000,
+    on_warning: OnWarning | None = None,
+) -> Exposition:
+    """Read an exposition.
+
+    Families come in the order of their first mention, their samples in the order of the input; a sample that stands
+    twice is kept twice. A sample belongs to the family of its own name, or to a histogram or summary that was
+    declared before it and to whose name it adds ``_bucket``, ``_sum`` or ``_count``. Timestamps become nanoseconds.
+    A ``str`` is read as its UTF-8.
+
+    Raises :class:`ParseError` where the text breaks the grammar, else :class:`ConsistencyError` where metadata
+    contradict each other; both carry all diagnostics, at most ``max_diagnostics``, in order of place. ``strict``
+    refuses whatever :func:`check` calls an error in that profile. What is worth saying but no reason to refuse goes
+    to ``on_warning``. With ``names="legacy"``, a name that needs quotes is refused.
+
+    Safe to call from many threads. Prometheus "Exposition formats", text format 0.0.4 and 1.0.0.
+
+    >>> exposition = parse('# TYPE jobs_total counter\\njobs_total{queue="mail"} 3\\n')
+    >>> exposition["jobs_total"].samples[0].labels["queue"]
+    'mail'
+    >>> parse("jobs_total{queue=mail} 3\\n", filename="jobs.prom")
+    Traceback (most recent call last):
+        ...
+    expofmt.diagnostics.ParseError: jobs.prom:1:18: error[unquoted-label-value] label value must be in double quotes
+    """
+    reading = _Reading(_source(source, filename), Profile(profile), names, max_diagnostics)
+    scan = reading.scan(format)
+    faults = [*scan.faults, *faults_of(scan.families)] if strict else scan.faults
+    refused = reading.is_error if strict else reading.is_fatal
+    if reading.suppressed(scan, refused) or any(refused(fault.code) for fault in faults):
+        raise error_for(reading.diagnostics(faults, scan))
+    if on_warning is not None:
+        for diagnostic in reading.diagnostics(faults, scan):
+            on_warning(diagnostic)
+    families = (_family(scanned) for scanned in scan.families)
+    return Exposition(families, format=format, filename=filename)
+
+
+def check(
+    source: bytes | str,
+    /,
+    *,
+    format: Format = Format.TEXT,
+    profile: str = Profile.PROMETHEUS,
+    names: Names = "utf-8",
+    filename: str = Exposition.DEFAULT_FILENAME,
+    max_diagnostics: int = 1000,
+) -> list[Diagnostic]:
+    """Everything that is wrong or doubtful about an exposition, in order of place; it never raises on content.
+
+    One call reports every bad line: reading goes on at the next one. Beyond ``max_diagnostics``, the last diagnostic
+    says how many more there were. Safe to call from many threads. Prometheus "Exposition formats".
+
+    >>> for diagnostic in check("# TYPE a gauge\\na{b=1} 1\\na 0x1\\n", filename="a.prom"):
+    ...     print(diagnostic)
+    a.prom:2:5: error[unquoted-label-value] label value must be in double quotes
+    a.prom:3:3: error[invalid-value] value is not a number
+    """
+    reading = _Reading(_source(source, filename), Profile(profile), names, max_diagnostics)
+    scan = reading.scan(format)
+    return reading.diagnostics([*scan.faults, *faults_of(scan.families)], scan)
+
+
+class _Reading(NamedTuple):
+    """One input, and whose verdict counts for it."""
+
+    source: Source
+    profile: Profile
+    names: Names
+    max_diagnostics: int
+
+    def scan(self, format: Format) -> Scan:
+        return engine.scan(self.source.data, format, max_faults=self.max_diagnostics)
+
+    def severity(self, code: str) -> Severity | None:
+        if code == Code.NON_LEGACY_NAME and self.names != "legacy":
+            return None
+        return severity_of(Code(code), self.profile)
+
+    def is_error(self, code: str) -> bool:
+        return self.severity(code) is Severity.ERROR
+
+    def is_fatal(self, code: str) -> bool:
+        return verdict(Code(code)).fatal and self.is_error(code)
+
+    def suppressed(self, scan: Scan, counts: Callable[[str], bool]) -> int:
+        """How many more faults there were than the scan lists."""
+        return sum(number for code, number in scan.suppressed.items() if counts(code))
+
+    def diagnostics(self, faults: Iterable[Fault], scan: Scan) -> list[Diagnostic]:
+        reported = [fault for fault in faults if self.severity(fault.code)]
+        reported.sort(key=lambda fault: (fault.start, fault.end))
+        shown = reported[: self.max_diagnostics]
+        more = len(reported) - len(shown) + self.suppressed(scan, lambda code: self.severity(code) is not None)
+        found = [self.diagnostic(fault) for fault in shown]
+        if more:
+            end = len(self.source.data)
+            details = {"count": str(more)}
+            found.append(
+                Diagnostic.at(self.source, Code.TOO_MANY_DIAGNOSTICS, Severity.INFO, Span(end, end), details=details)
+            )
+        return found
+
+    def diagnostic(self, fault: Fault) -> Diagnostic:
+        code = Code(fault.code)
+        severity = self.severity(code) or Severity.INFO
+        related = Span(fault.related_start, fault.related_end) if fault.related_start >= 0 else None
+        return Diagnostic.at(self.source, code, severity, Span(fault.start, fault.end), related)
+
+
+def iter_families(
+    file: BinaryIO,
+    /,
+    *,
+    format: Format = Format.TEXT,
+    strict: bool = False,
+    profile: str = Profile.PROMETHEUS,
+    names: Names = "utf-8",
+    filename: str = Exposition.DEFAULT_FILENAME,
+    max_diagnostics: int = 1000,
+    on_warning: OnWarning | None = None,
+) -> Iterator[MetricFamily]:
+    """The families of a file too large for memory, one after the other, as :func:`parse` would give them.
+
+    Each is complete when it comes. Memory holds about as much of the file as its largest family, and the names of
+    all. A family whose lines are scattered over the file is a :class:`ConsistencyError` here. Errors are raised when
+    reading gets to them; families that came before stand. Spans and lines count from the start of the file.
+
+    >>> import io
+    >>> [family.name for family in iter_families(io.BytesIO(b"a 1\\nb 2\\n"))]
+    ['a', 'b']
+    """
+    profile = Profile(profile)
+    seen: dict[str, MetricType] = {}
+    buffer, offset, lines, want = b"", 0, 0, _CHUNK_BYTES
+    at_end = False
+    while not at_end:
+        chunk = file.read(want)
+        at_end = not chunk
+        buffer += chunk
+        whole_lines = len(buffer) if at_end else buffer.rfind(b"\n") + 1
+        reading = _Reading(Source(filename, buffer[:whole_lines]), profile, names, max_diagnostics)
+        scan = reading.scan(format)
+        done = whole_lines if at_end else _finished_before(scan.families, whole_lines)
+        families = [family for family in scan.families if family.start < done]
+        faults = [fault for fault in scan.faults if fault.start < done or at_end]
+        scattered = [_resumed(family) for family in families if _continues(family, seen)]
+        if strict:
+            faults += faults_of(families)
+        refused = reading.is_error if strict else reading.is_fatal
+        diagnostics = [
+            _shifted(diagnostic, offset, lines)
+            for diagnostic in reading.diagnostics([*faults, *scattered], scan if at_end else Scan([], [], [], {}))
+        ]
+        if scattered or any(refused(fault.code) for fault in faults):
+            raise error_for(diagnostics)
+        if on_warning is not None:
+            for diagnostic in diagnostics:
+                on_warning(diagnostic)
+        for scanned in families:
+            seen[scanned.name] = scanned.type
+            yield _family(scanned)
+        # A family that fills the buffer needs a larger one; doubling keeps the work in proportion to the file.
+        want = _CHUNK_BYTES if done else 2 * want
+        offset, lines, buffer = offset + done, lines + buffer.count(b"\n", 0, done), buffer[done:]
+
+
+def _finished_before(families: list[ScannedFamily], end: int) -> int:
+    """The offset before which families are complete, as far as the lines up to ``end`` tell: the last one may go on."""
+    if not families:
+        return end
+    start = families[-1].start
+    for family in reversed(families):
+        if family.end > start:
+            start = family.start
+    return start
+
+
+def _continues(family: ScannedFamily, seen: dict[str, MetricType]) -> bool:
+    """Whether samples of one family would stand in two, because a family that was given away goes on here."""
+    if family.name in seen or any(family.name + suffix in seen for suffix in TEXT_SUFFIXES.get(family.type, ())):
+        return True
+    bases = ((family.name.removesuffix(suffix), suffix) for suffix in _ALL_SUFFIXES if family.name.endswith(suffix))
+    return any(base in seen and suffix in TEXT_SUFFIXES.get(seen[base], ()) for base, suffix in bases)
+
+
+def _resumed(family: ScannedFamily) -> Fault:
+    return Fault(Code.INTERLEAVED_FAMILY, family.start, family.start + len(family.name.encode()))
+
+
+def _shifted(diagnostic: Diagnostic, offset: int, lines: int) -> Diagnostic:
+    """A diagnostic of a part of a file, placed in the whole; parts begin at the start of a line."""
+    related = diagnostic.related and _shifted_place(diagnostic.related, offset, lines)
+    return replace(diagnostic, place=_shifted_place(diagnostic.place, offset, lines), related=related)
+
+
+def _shifted_place(place: Place, offset: int, lines: int) -> Place:
+    if place.span is None or place.line is None or place.end_line is None:
+        return place
+    span = Span(place.span.start + offset, place.span.end + offset)
+    return replace(place, span=span, line=place.line + lines, end_line=place.end_line + lines)
+
+
+def _source(source: bytes | str, filename: str) -> Source:
+    # A lone surrogate is no text; as bytes it is reported at its place.
+    return Source(filename, source.encode("utf-8", "surrogatepass") if isinstance(source, str) else bytes(source))
+
+
+def _family(scanned: ScannedFamily) -> MetricFamily:
+    return MetricFamily(scanned.name, scanned.type, scanned.help, scanned.unit, scanned.samples)

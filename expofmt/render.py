@@ -1,0 +1,122 @@
+"""Metric families to exposition text, in canonical order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from . import engine
+from .codes import Code, Severity
+from .diagnostics import ConsistencyError, Diagnostic, Place
+from .formats import Format
+from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType, Sample
+from .names import EscapingScheme
+
+__all__ = ["render"]
+
+OnWarning = Callable[[Diagnostic], None]
+
+# What the text format has no word for.
+_NOT_IN_TEXT: Final = frozenset((MetricType.INFO, MetricType.STATESET, MetricType.GAUGEHISTOGRAM))
+
+
+def render(
+    exposition: Exposition | Iterable[MetricFamily],
+    /,
+    *,
+    format: Format | None = None,
+    escaping: EscapingScheme | None = None,
+    lossy: bool = False,
+    on_warning: OnWarning | None = None,
+) -> bytes:
+    """The canonical text: equal families give equal bytes, whatever their order, the machine or the engine.
+
+    Families are sorted by name; in a family, samples with fewer labels come first, then label values decide, position
+    by position. Labels are sorted by name, ``le`` and ``quantile`` last; buckets and quantiles ascend. Every sample
+    given is written, duplicates too, and none is added. A family is written with its type (``untyped`` where it is
+    unknown), and with its HELP where it has one. Numbers are spelt as Prometheus' own encoder does.
+
+    ``format`` is that of the exposition where it is not given, and text otherwise. ``escaping`` is what happens to
+    names that only UTF-8 readers take; they are written in quotes where it is not given.
+
+    What the format cannot hold raises :class:`ConsistencyError`, or, with ``lossy``, is reported to ``on_warning`` and
+    left out: exemplars, start timestamps, units, and what of a time is finer than a millisecond; a family of a type
+    that it lacks becomes gauges. Samples whose name does not belong to their family, and families whose samples would
+    be read as another's, always raise it. Two families of one name in an iterable are a ``ValueError``.
+    Safe to call from many threads.
+
+    Prometheus "Exposition formats", text format 0.0.4 and 1.0.0.
+
+    >>> render([MetricFamily.gauge("b", 2), MetricFamily.counter("a_total", 1, help="Help.")])
+    b'# HELP a_total Help.\\n# TYPE a_total counter\\na_total 1\\n# TYPE b gauge\\nb 2\\n'
+    """
+    if not isinstance(exposition, Exposition):
+        exposition = Exposition(exposition)
+    target = exposition.format if format is None else format
+    families = sorted(exposition.values(), key=lambda family: family.name)
+    faults = list(_foreign_samples(families, exposition.filename))
+    losses: list[Diagnostic] = []
+    if target is Format.TEXT:
+        losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
+        families = sorted(_fitted_to_text(families), key=lambda family: family.name)
+    faults += _collisions(families, exposition.filename)
+    if faults or (losses and not lossy):
+        raise ConsistencyError([*faults, *losses])
+    if on_warning is not None:
+        for loss in losses:
+            on_warning(replace(loss, severity=Severity.WARNING))
+    return engine.encode(families, format=target, escaping=escaping or EscapingScheme.ALLOW_UTF8)
+
+
+def _losses_in_text(family: MetricFamily, filename: str) -> Iterator[Diagnostic]:
+    """What the text format drops of a family, each kind of it once."""
+    lost = []
+    if family.type in _NOT_IN_TEXT:
+        lost.append((f"type {family.type}", f"# TYPE {family.name} {family.type}"))
+    if family.unit is not None:
+        lost.append(("units", f"# UNIT {family.name} {family.unit}"))
+    lost += [(what, str(family.samples[index])) for what, index in family.samples.losses_in_text()]
+    for what, line in lost:
+        code = Code.TIMESTAMP_PRECISION if what == "timestamps" else Code.FORMAT_LOSS
+        details = {"family": family.name, "what": what, "format": Format.TEXT.value, "series": line}
+        yield Diagnostic.of_places(code, Severity.ERROR, Place.canonical(filename, line, ""), None, details)
+
+
+def _fitted_to_text(families: Iterable[MetricFamily]) -> Iterator[MetricFamily]:
+    """The families in types that the text format has: one that it lacks becomes a gauge family for each name."""
+    for family in families:
+        if family.type not in _NOT_IN_TEXT:
+            yield family
+            continue
+        by_name: dict[str, list[Sample]] = {}
+        for sample in family.samples:
+            by_name.setdefault(sample.name, []).append(sample)
+        for name, samples in (by_name or {family.name: []}).items():
+            yield MetricFamily(name, MetricType.GAUGE, family.help, None, samples)
+
+
+def _foreign_samples(families: Iterable[MetricFamily], filename: str) -> Iterator[Diagnostic]:
+    for family in families:
+        own = {family.name, *(family.name + suffix for suffix in TEXT_SUFFIXES.get(family.type, ()))}
+        for name in sorted(family.samples.names() - own):
+            place = Place.canonical(filename, f"# TYPE {family.name} {family.type}", "")
+            details = {"family": family.name, "sample": name}
+            yield Diagnostic.of_places(Code.FOREIGN_SAMPLE, Severity.ERROR, place, None, details)
+
+
+def _collisions(families: Iterable[MetricFamily], filename: str) -> Iterator[Diagnostic]:
+    by_name: dict[str, MetricFamily] = {}
+    for family in families:
+        if family.name in by_name:
+            yield _collision(by_name[family.name], family, filename)
+        by_name[family.name] = family
+    for name, family in by_name.items():
+        for suffix in TEXT_SUFFIXES.get(family.type, ()):
+            if name + suffix in by_name:
+                yield _collision(family, by_name[name + suffix], filename)
+
+
+def _collision(first: MetricFamily, second: MetricFamily, filename: str) -> Diagnostic:
+    place, other = (Place.canonical(filename, f"# TYPE {family.name} {family.type}", "") for family in (second, first))
+    return Diagnostic.of_places(Code.SUFFIX_COLLISION, Severity.ERROR, place, other, {})
