@@ -1,0 +1,6 @@
+"""``python -m expofmt`` is the command ``expofmt``."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    main()

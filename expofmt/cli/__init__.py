@@ -1,0 +1,113 @@
+"""The command line. Each command is a module of its own, and loaded when it is called."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Final, NoReturn
+
+import click
+
+from .. import __version__
+
+# Said here so that `expofmt --help` need not load the commands.
+SUMMARIES: Final[Mapping[str, str]] = {
+    "check": "Report what is wrong, with its place and a fix.",
+    "fmt": "Rewrite in canonical order and spelling.",
+    "merge": "Unite several expositions in one.",
+    "diff": "Tell what changed between two expositions.",
+    "stats": "Count series by family and by label.",
+    "explain": "Tell what a code means.",
+}
+
+# As a shell reports a process that a signal ended.
+INTERRUPTED, BROKEN_PIPE = 130, 141
+
+
+class _Commands(click.Group):
+    """A group that knows its commands by name and loads the one that is asked for."""
+
+    # ruff: noqa: ARG002 - the signatures are click's
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUMMARIES:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from .. import ENGINE
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    click.echo(f"expofmt {__version__} ({ENGINE} engine, Python {python})")
+    ctx.exit()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show version and engine.",
+)
+def group() -> None:
+    """Read, check, merge and write Prometheus exposition text.
+
+    The exit code is 0 if all is well, 1 on findings, and 2 on wrong usage or input that cannot be read.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit. A pipe that nobody reads any more, and Ctrl-C, end it without a word."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its escape sequence.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        status = group.main(arguments, prog_name="expofmt", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _abandon_output()
+        return INTERRUPTED
+    except BrokenPipeError:
+        _abandon_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        # Inputs have been dealt with where they are read: this is the output, or the system.
+        _abandon_output()
+        click.echo(f"expofmt: {error.strerror or error}", err=True)
+        return 2
+    return status if isinstance(status, int) else 0
+
+
+def _abandon_output() -> None:
+    """Keep the interpreter from flushing, at its end, what nobody will read."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+__all__ = ["SUMMARIES", "group", "main"]

@@ -1,0 +1,261 @@
+"""``expofmt fmt``: the canonical spelling of a file that a person may have written."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import click
+
+from .. import engine
+from ..codes import Code, verdict
+from ..diagnostics import Diagnostic, ExpositionError
+from ..engine import Scan, ScannedFamily
+from ..formats import Format
+from ..model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
+from ..names import EscapingScheme
+from ..parse import Names, parse
+from ..source import Span
+from ..words import visible
+from .inputs import Complaints, Input, contents, expanded
+from .options import (
+    CLEAN,
+    FINDINGS,
+    TROUBLE,
+    Tally,
+    finish,
+    inputs_argument,
+    max_diagnostics_option,
+    names_option,
+    quiet_option,
+    report_format_option,
+    write_report,
+)
+from .progress import working
+from .replace import replace_file
+
+
+def format_text(
+    data: bytes,
+    /,
+    *,
+    names: Names = "utf-8",
+    filename: str = Exposition.DEFAULT_FILENAME,
+    max_diagnostics: int = 1000,
+) -> bytes:
+    """The text in canonical order and spelling, its comments kept.
+
+    It says what it said before: the same families, with the same samples and values. A number whose canonical spelling
+    would denote another one (an integer beyond float64, a negative zero) keeps its own. A comment keeps its place
+    before the family whose line follows it; one at the top that a blank line follows stays at the top, and one after
+    the last family at the end. CR LF becomes LF. Formatting twice is formatting once.
+
+    Raises ExpositionError where a plain parse would, carriage returns at ends of lines excepted.
+
+    >>> print(format_text(b"b 2.50\\r\\n# about a\\r\\na -0\\r\\n# TYPE c GAUGE").decode(), end="")
+    # about a
+    # TYPE a untyped
+    a -0
+    # TYPE b untyped
+    b 2.5
+    # TYPE c gauge
+    """
+    data = _CARRIAGE_RETURNS.sub(b"", data)
+    scan = engine.scan(data, Format.TEXT, comments=True)
+    if names == "legacy" or any(verdict(Code(fault.code)).fatal for fault in scan.faults):
+        parse(data, names=names, filename=filename, max_diagnostics=max_diagnostics)  # raises what there is to say
+    return b"".join(_pieces(data, scan))
+
+
+_CARRIAGE_RETURNS: Final = re.compile(rb"\r+(?=\n|\Z)")
+_BLANK_LINES: Final = re.compile(rb"(?:[ \t]*+\n)*+[ \t]*+")
+
+
+class _Comment(NamedTuple):
+    """A comment line, the offset of the next line that is not blank, and whether blank lines come between."""
+
+    text: bytes
+    start: int
+    next: int
+    parted: bool
+
+
+def _comments(data: bytes, spans: Sequence[Span]) -> Iterator[_Comment]:
+    for start, end in spans:
+        text = data[start:end].strip(b" \t\r\n")
+        line_end = data.find(b"\n", start)
+        after = len(data) if line_end < 0 else line_end + 1
+        match = _BLANK_LINES.match(data, after)
+        following = match.end() if match else after
+        yield _Comment(text, start, following, b"\n" in data[after:following])
+
+
+def _pieces(data: bytes, scan: Scan) -> Iterator[bytes]:
+    comments = list(_comments(data, scan.comments))
+    header, attached, last = _placed(data, comments, scan.families)
+    for comment in header:
+        yield comment.text + (b"\n\n" if comment.parted else b"\n")
+    run: list[MetricFamily] = []
+    for family in sorted(scan.families, key=lambda family: family.name):
+        if family.name in attached:
+            yield _encoded(run)
+            run = []
+            yield b"".join(comment.text + b"\n" for comment in attached[family.name])
+        run.append(MetricFamily(family.name, family.type, family.help, family.unit, family.samples))
+    yield _encoded(run)
+    yield b"".join(comment.text + b"\n" for comment in last)
+
+
+def _encoded(families: Sequence[MetricFamily]) -> bytes:
+    return engine.encode(families, format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8, literals=True)
+
+
+def _placed(
+    data: bytes, comments: Sequence[_Comment], families: Sequence[ScannedFamily]
+) -> tuple[Sequence[_Comment], Mapping[str, Sequence[_Comment]], Sequence[_Comment]]:
+    """The comments that stay at the top, those that belong to families, and those that stay at the end."""
+    top = 0
+    if families:
+        for number, comment in enumerate(comments, 1):
+            if comment.start > families[0].start:
+                break
+            if comment.parted:
+                top = number
+    types = {family.name: family.type for family in families}
+    attached: dict[str, list[_Comment]] = {}
+    last: list[_Comment] = []
+    owner: str | None = None
+    starts = {comment.start for comment in comments}
+    # From the end, so that a run of comments has its owner from the last of them.
+    for comment in reversed(comments[top:]):
+        if comment.next not in starts:
+            owner = _family_at(data, comment.next, types)
+        (last if owner is None else attached.setdefault(owner, [])).append(comment)
+    for group in (last, *attached.values()):
+        group.reverse()
+    return comments[:top], attached, last
+
+
+def _family_at(data: bytes, offset: int, types: Mapping[str, MetricType]) -> str | None:
+    """The family to which the line at the offset belongs, if there is a line."""
+    end = data.find(b"\n", offset)
+    line = data[offset : len(data) if end < 0 else end]
+    if not line:
+        return None
+    [alone] = engine.scan(line + b"\n", Format.TEXT).families
+    if alone.name in types:
+        return alone.name
+    owners = (
+        alone.name.removesuffix(suffix)
+        for type, suffixes in TEXT_SUFFIXES.items()
+        for suffix in suffixes
+        if types.get(alone.name.removesuffix(suffix)) is type
+    )
+    return next(owners)
+
+
+@click.command("fmt")
+@inputs_argument
+@click.option("--check", "checking", is_flag=True, help="List the files that are not formatted; the exit code is 1.")
+@click.option("--diff", "diffing", is_flag=True, help="Print what would change; the exit code is 1 if anything would.")
+@click.option("--write", "writing", is_flag=True, help="Replace the files.")
+@names_option
+@report_format_option
+@max_diagnostics_option
+@quiet_option
+def command(
+    inputs: tuple[str, ...],
+    checking: bool,
+    diffing: bool,
+    writing: bool,
+    names: Names,
+    report_format: str,
+    max_diagnostics: int,
+    quiet: bool,
+) -> None:
+    """Rewrite in canonical order and spelling.
+
+    INPUT is a file, a folder (all *.prom files in it and below), a glob pattern, or - for standard input.
+
+    Without an option, one input is read and its formatting goes to stdout, which is also what --write does with
+    standard input. A file is replaced as a whole or not at all.
+
+    Families are sorted by name, samples within them, and labels within these. Scattered families, CR LF, a missing
+    last line feed, types in upper case and HELP after samples are repaired. Values never change. Comments stay with
+    the family that they stand before; one at the top stays there if a blank line follows it.
+
+    What a parser refuses is left as it is: diagnostics go to stderr, and the exit code is 1.
+    """
+    if writing and (checking or diffing):
+        raise click.UsageError("--write goes with neither --check nor --diff")
+    complaints, tally = Complaints(), Tally()
+    chosen = expanded(inputs, complaints)
+    if len(chosen) > 1 and not (writing or checking or diffing):
+        raise click.UsageError(
+            f"{len(chosen)} inputs: add --write, --check or --diff (`expofmt merge` makes one text of several)"
+        )
+    refused: list[Diagnostic] = []
+    changes = 0
+    for each, data in contents(chosen, complaints):
+        try:
+            with working("formatting", each.name, len(data), quiet=quiet):
+                formatted = format_text(data, names=names, filename=each.name, max_diagnostics=max_diagnostics)
+        except ExpositionError as error:
+            refused += [diagnostic for diagnostic in error.diagnostics if not _is_repaired(diagnostic)]
+            continue
+        changes += formatted != data
+        if not (checking or diffing or (writing and each.path)):
+            sys.stdout.buffer.write(formatted)
+        if formatted == data:
+            continue
+        if writing and each.path:
+            _write(each, data, formatted, complaints, quiet=quiet)
+        if checking and not quiet:
+            click.echo(f"would reformat {visible(each.name)}")
+        if diffing:
+            sys.stdout.buffer.writelines(_difference(each.name, data, formatted))
+    for diagnostic in refused:
+        tally.add(diagnostic)
+    if not quiet and (refused or report_format == "json"):
+        write_report(refused, report_format, err=True)
+    differs = changes > 0 and (checking or diffing)
+    finish(TROUBLE if complaints.any else FINDINGS if refused or differs else CLEAN)
+
+
+def _is_repaired(diagnostic: Diagnostic) -> bool:
+    """Whether it would not have kept the text from being formatted."""
+    return not verdict(diagnostic.code).fatal and diagnostic.code is not Code.TOO_MANY_DIAGNOSTICS
+
+
+def _write(each: Input, data: bytes, formatted: bytes, complaints: Complaints, *, quiet: bool) -> None:
+    if each.path is None:
+        return
+    try:
+        if each.read() != data:
+            complaints.add(each.name, "changed while it was being formatted; left alone")
+            return
+        replace_file(each.path, formatted)
+    except OSError as error:
+        complaints.add(each.name, error)
+        return
+    if not quiet:
+        click.echo(f"reformatted {visible(each.name)}", err=True)
+
+
+def _difference(name: str, before: bytes, after: bytes) -> Iterator[bytes]:
+    """A unified diff, as ``patch`` reads it."""
+    old, new = ([line + b"\n" for line in text.split(b"\n")] for text in (before, after))
+    for lines in (old, new):
+        # What follows the last line feed is a line of its own if it is anything.
+        lines[-1] = lines[-1][:-1]
+        if not lines[-1]:
+            del lines[-1]
+    shown = visible(name).encode()
+    for line in difflib.diff_bytes(difflib.unified_diff, old, new, shown, shown, lineterm=b"\n"):
+        yield line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n"
+
+
+__all__ = ["command", "format_text"]

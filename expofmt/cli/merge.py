@@ -1,0 +1,241 @@
+"""``expofmt merge``: several inputs in one text, each with labels of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+
+from ..codes import Severity
+from ..diagnostics import Diagnostic, ExpositionError, Place
+from ..merge import MergePolicy, merge
+from ..model import Exposition, LabelSet
+from ..names import is_legacy_label_name
+from ..parse import Names, parse
+from ..render import render
+from ..source import Source
+from ..words import shortened
+from .inputs import Complaints, contents, expanded
+from .options import (
+    CLEAN,
+    FINDINGS,
+    TROUBLE,
+    Tally,
+    finish,
+    inputs_argument,
+    max_diagnostics_option,
+    names_option,
+    quiet_option,
+    report_format_option,
+    write_report,
+)
+from .progress import working
+from .replace import replace_file
+
+_LABELS_BY_INPUT: Final = "expofmt.labels_by_input"
+_LABEL_OPTIONS: Final = ("-l", "--label")
+
+
+class _Labelled(NamedTuple):
+    """The arguments without the labels, the labels before each input, and those after the last one."""
+
+    arguments: list[str]
+    by_input: list[list[str]]
+    rest: list[str]
+
+
+class _Merge(click.Command):
+    """A command whose ``--label`` belongs to the input that follows it, which click's own parser cannot tell."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        labelled = _labelled(args, self._options_with_value(ctx))
+        ctx.meta[_LABELS_BY_INPUT] = labelled
+        return super().parse_args(ctx, labelled.arguments)
+
+    def _options_with_value(self, ctx: click.Context) -> set[str]:
+        options = (option for option in self.get_params(ctx) if isinstance(option, click.Option))
+        return {name for option in options if not (option.is_flag or option.count) for name in option.opts}
+
+
+def _labelled(arguments: Sequence[str], with_value: set[str]) -> _Labelled:
+    """Take the labels out of the arguments.
+
+    >>> _labelled(["--label", "a=1", "x.prom", "-la=2", "-q", "y.prom"], {"--label", "-l"})
+    _Labelled(arguments=['x.prom', '-q', 'y.prom'], by_input=[['a=1'], ['a=2']], rest=[])
+    """
+    found = _Labelled([], [], [])
+    remaining = list(reversed(arguments))
+
+    def add_input(argument: str) -> None:
+        found.arguments.append(argument)
+        found.by_input.append(found.rest.copy())
+        found.rest.clear()
+
+    while remaining:
+        argument = remaining.pop()
+        if argument == "--":
+            found.arguments.append(argument)
+            while remaining:
+                add_input(remaining.pop())
+        elif argument == "-" or not argument.startswith("-"):
+            add_input(argument)
+        elif argument in _LABEL_OPTIONS and remaining:
+            found.rest.append(remaining.pop())
+        elif argument.startswith("--label="):
+            found.rest.append(argument.removeprefix("--label="))
+        elif argument.startswith("-l") and len(argument) > 2:
+            found.rest.append(argument[2:])
+        else:
+            found.arguments.append(argument)
+            last = argument if argument.startswith("--") else "-" + argument[-1]
+            if last in with_value and remaining:
+                found.arguments.append(remaining.pop())
+    return found
+
+
+def _label_set(labels: Sequence[str], names: Names) -> LabelSet:
+    pairs = []
+    for label in labels:
+        name, equals, value = label.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"`{shortened(label)}` is not NAME=VALUE", param_hint="--label")
+        if name == "__name__" or (names == "legacy" and not is_legacy_label_name(name)):
+            raise click.BadParameter(f"`{shortened(name)}` is no label name", param_hint="--label")
+        pairs.append((name, value))
+    try:
+        return LabelSet(pairs)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--label") from error
+
+
+def _policy(_: click.Context, __: click.Parameter, texts: Sequence[str]) -> MergePolicy:
+    try:
+        return MergePolicy.parse(",".join(texts)) if texts else MergePolicy()
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("merge", cls=_Merge)
+@inputs_argument
+@click.option(
+    *_LABEL_OPTIONS,
+    "labels",
+    multiple=True,
+    expose_value=False,
+    metavar="NAME=VALUE",
+    help="Set a label on all samples of the next INPUT. May be repeated.",
+)
+@click.option(
+    "--policy",
+    multiple=True,
+    callback=_policy,
+    metavar="[TYPE=]OPERATION",
+    help="What becomes of samples that several inputs hold: refuse (the default), first, last, sum, min or max; for "
+    "all types, or for one such as counter. May be repeated, or given with commas.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file, as a whole or not at all.")
+@click.option("--lossy", is_flag=True, help="Turn types that the text format lacks into gauges, with a warning.")
+@click.option(
+    "--fail-on",
+    type=click.Choice([Severity.ERROR.value, Severity.WARNING.value]),
+    default=Severity.ERROR.value,
+    show_default=True,
+    help="The least severity that makes the exit code 1; with warning, nothing is written then.",
+)
+@names_option
+@report_format_option
+@max_diagnostics_option
+@quiet_option
+def command(
+    inputs: tuple[str, ...],
+    policy: MergePolicy,
+    output: Path | None,
+    lossy: bool,
+    fail_on: str,
+    names: Names,
+    report_format: str,
+    max_diagnostics: int,
+    quiet: bool,
+) -> None:
+    """Unite several expositions in one.
+
+    INPUT is a file, a folder (all *.prom files in it and below), a glob pattern, or - for standard input.
+
+    Labels apply to the one INPUT that follows them, and replace labels of the same name there:
+
+    \b
+      expofmt merge --label instance=db1 db1.prom --label instance=db2 db2.prom
+
+    The result goes to stdout in canonical order, diagnostics go to stderr. If types contradict each other, or two
+    inputs hold the same series and the policy does not say what to do, nothing is written and the exit code is 1.
+    """
+    labelled: _Labelled = click.get_current_context().meta[_LABELS_BY_INPUT]
+    if labelled.rest:
+        raise click.UsageError(f"--label {shortened(labelled.rest[0])} stands after the last INPUT: put it before one")
+    label_sets = [_label_set(labels, names) for labels in labelled.by_input]
+    complaints = Complaints()
+    found: list[Diagnostic] = []
+    sources: dict[str, list[bytes]] = {}
+    expositions: list[Exposition] = []
+    for argument, labels in zip(inputs, label_sets, strict=True):
+        for each, data in contents(expanded([argument], complaints), complaints):
+            sources.setdefault(each.name, []).append(data)
+            try:
+                with working("reading", each.name, len(data), quiet=quiet):
+                    exposition = parse(data, names=names, filename=each.name, max_diagnostics=max_diagnostics)
+            except ExpositionError as error:
+                found += error.diagnostics
+            else:
+                expositions.append(exposition.with_labels(labels) if labels else exposition)
+    if complaints.any:
+        finish(TROUBLE)
+    text = b""
+    if not found:
+        size = sum(len(data) for same in sources.values() for data in same)
+        try:
+            with working("merging", f"{len(expositions)} inputs", size, quiet=quiet):
+                united = merge(*expositions, policy=policy, on_warning=found.append)
+                text = render(united, lossy=lossy, on_warning=found.append)
+        except ExpositionError as error:
+            found += error.diagnostics
+    tally = Tally()
+    for diagnostic in found:
+        tally.add(diagnostic)
+    failed = tally.fails(fail_on)
+    if (found and (failed or not quiet)) or report_format == "json":
+        write_report([_with_lines(diagnostic, sources) for diagnostic in found], report_format, err=True)
+    if failed:
+        finish(FINDINGS)
+    if output is None:
+        sys.stdout.buffer.write(text)
+        finish(CLEAN)
+    try:
+        replace_file(output, text)
+    except OSError as error:
+        complaints.add(str(output), error)
+        finish(TROUBLE)
+    finish(CLEAN)
+
+
+def _with_lines(diagnostic: Diagnostic, sources: Mapping[str, Sequence[bytes]]) -> Diagnostic:
+    """The diagnostic with line numbers, where it shows a line of an input; a merge knows of offsets only."""
+    related = diagnostic.related and _with_line(diagnostic.related, sources)
+    return replace(diagnostic, place=_with_line(diagnostic.place, sources), related=related)
+
+
+def _with_line(place: Place, sources: Mapping[str, Sequence[bytes]]) -> Place:
+    same = sources.get(place.filename, ())
+    # Of an input that is given twice, the merge's own name for it tells more than a line number would.
+    if place.span is None or place.line is not None or len(same) != 1:
+        return place
+    source = Source(place.filename, same[0])
+    line, column = source.position(place.span.start)
+    end_line, end_column = source.position(place.span.end)
+    return replace(place, line=line, column=column, end_line=end_line, end_column=end_column)
+
+
+__all__ = ["command"]
