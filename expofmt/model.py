@@ -517,6 +517,17 @@ class MetricFamily:
         object.__setattr__(self, "samples", samples if isinstance(samples, Samples) else _pack(samples))
 
     @classmethod
+    def _of(cls, name: str, type: MetricType, help: str | None, unit: str | None, samples: Samples) -> Self:
+        """Put together what an engine has read and found valid."""
+        self = cls.__new__(cls)
+        _set_family_name(self, name)
+        _set_family_type(self, type)
+        _set_family_help(self, help)
+        _set_family_unit(self, unit)
+        _set_family_samples(self, samples)
+        return self
+
+    @classmethod
     def gauge(cls, name: str, values: Values, /, *, help: str | None = None, unit: str | None = None) -> Self:
         """A gauge family from one number (no labels), a mapping ``{label set: value}``, or such pairs.
 
@@ -613,6 +624,10 @@ class MetricFamily:
         """
         return MetricFamily(self.name, self.type, self.help, self.unit, samples)
 
+
+_set_family_name, _set_family_type, _set_family_help, _set_family_unit, _set_family_samples = (
+    vars(MetricFamily)[slot].__set__ for slot in MetricFamily.__slots__
+)
 
 _VALUE_METRICS: Final[Mapping[MetricType, type[ValueMetric]]] = {
     MetricType.COUNTER: CounterMetric,
@@ -794,14 +809,13 @@ def _composite_metrics(
     point_name, point_label = (name, "quantile") if summary else (f"{name}_bucket", "le")
     found: dict[tuple[LabelSet, int | None], _Parts] = {}
     for sample in samples:
-        labels = sample.labels
+        labels = LabelSet._of(tuple(pair for pair in sample.labels.pairs if pair[0] != point_label))
         point: float | None = None
         if sample.name == point_name:
             try:
-                point = parse_float(labels[point_label])
+                point = parse_float(sample.labels[point_label])
             except (KeyError, ValueError, OverflowError):
                 continue
-            labels = LabelSet._of(tuple(pair for pair in labels.pairs if pair[0] != point_label))
         elif sample.name not in (f"{name}_sum", f"{name}_count", f"{name}_gsum", f"{name}_gcount"):
             continue
         parts = found.setdefault((labels, sample.timestamp_ns), _Parts())

@@ -244,4 +244,4 @@ def _source(source: bytes | str, filename: str) -> Source:
 
 
 def _family(scanned: ScannedFamily) -> MetricFamily:
-    return MetricFamily(scanned.name, scanned.type, scanned.help, scanned.unit, scanned.samples)
+    return MetricFamily._of(scanned.name, scanned.type, scanned.help, scanned.unit, scanned.samples)

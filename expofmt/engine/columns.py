@@ -108,24 +108,23 @@ class Columns:
 
     __slots__ = ("extras", "labels", "literals", "names", "spans", "times", "values")
 
-    def __init__(
-        self,
-        names: list[str] | None = None,
-        labels: list[str] | None = None,
-        values: array[float] | None = None,
-        times: dict[int, int] | None = None,
-        spans: array[int] | None = None,
-        literals: dict[int, str] | None = None,
-        extras: dict[int, _Extra] | None = None,
-    ) -> None:
-        self.names = [] if names is None else names
-        self.labels = [] if labels is None else labels
-        self.values = array("d") if values is None else values
-        self.times = {} if times is None else times
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.labels: list[str] = []
+        self.values: array[float] = array("d")
         # Two offsets a row; empty where the rows do not come from one input.
-        self.spans = array("q") if spans is None else spans
-        self.literals = {} if literals is None else literals
-        self.extras = {} if extras is None else extras
+        self.spans: array[int] = array("q")
+        self.times: dict[int, int] = {}
+        self.literals: dict[int, str] = {}
+        self.extras: dict[int, _Extra] = {}
+
+    @classmethod
+    def of(cls, **columns: Any) -> Columns:
+        """Columns that exist; those not given are empty."""
+        self = cls()
+        for name, column in columns.items():
+            setattr(self, name, column)
+        return self
 
     def rows(self, indices: Sequence[int]) -> Columns:
         """The rows asked for, in that order."""
@@ -133,14 +132,14 @@ class Columns:
         if self.spans:
             for index in indices:
                 spans.extend(self.spans[2 * index : 2 * index + 2])
-        return Columns(
-            [self.names[index] for index in indices],
-            [self.labels[index] for index in indices],
-            array("d", (self.values[index] for index in indices)),
-            _pick(self.times, indices),
-            spans,
-            _pick(self.literals, indices),
-            _pick(self.extras, indices),
+        return Columns.of(
+            names=[self.names[index] for index in indices],
+            labels=[self.labels[index] for index in indices],
+            values=array("d", (self.values[index] for index in indices)),
+            spans=spans,
+            times=_pick(self.times, indices),
+            literals=_pick(self.literals, indices),
+            extras=_pick(self.extras, indices),
         )
 
     def extend(self, other: Columns) -> None:
@@ -154,17 +153,9 @@ class Columns:
         self.extras.update((offset + index, extra) for index, extra in other.extras.items())
         self.spans = array("q")
 
-    def with_column(self, *, labels: list[str] | None = None, values: array[float] | None = None) -> Columns:
-        """The same rows with a column replaced; new values have no literals."""
-        return Columns(
-            self.names,
-            self.labels if labels is None else labels,
-            self.values if values is None else values,
-            self.times,
-            self.spans,
-            self.literals if values is None else {},
-            self.extras,
-        )
+    def replaced(self, **columns: Any) -> Columns:
+        """The same rows with other columns."""
+        return Columns.of(**{name: getattr(self, name) for name in self.__slots__} | columns)
 
 
 def _pick(column: dict[int, T], indices: Sequence[int]) -> dict[int, T]:
@@ -240,8 +231,7 @@ class LarkSamples(Samples):
 
     def __reduce__(self) -> tuple[Any, ...]:
         columns = self.compact().columns
-        fields = tuple(getattr(columns, name) for name in ("names", "labels", "values", "times", "spans", "literals"))
-        return _rebuild, (*fields, columns.extras)
+        return _rebuild, ({name: getattr(columns, name) for name in Columns.__slots__},)
 
     # ---------------------------------------------------------------------------------------- simple questions
 
@@ -276,7 +266,7 @@ class LarkSamples(Samples):
             labels = {name: value for name, value in default.items() if name not in override}
             labels.update(pair for pair in pairs_of(text) if pair[1] or pair[0] not in labels)
             changed[text] = str(LabelSet(labels | dict(override)))
-        return LarkSamples(self.columns.with_column(labels=[changed[text] for text in self.columns.labels]))
+        return LarkSamples(self.columns.replaced(labels=[changed[text] for text in self.columns.labels]))
 
     def select(self, matchers: Mapping[str, Callable[[str], bool]]) -> LarkSamples:
         verdicts: dict[tuple[str, str], bool] = {}
@@ -321,7 +311,7 @@ class LarkSamples(Samples):
             else:
                 values[mine] = choose(values[mine], theirs.columns.values[index])
                 literals.pop(mine, None)
-        united = self.columns.with_column(values=values).rows(range(len(self)))
+        united = self.columns.replaced(values=values).rows(range(len(self)))
         united.literals = literals
         united.extend(theirs.columns.rows(fresh))
         return LarkSamples(united), conflicts
@@ -443,17 +433,15 @@ class LarkSamples(Samples):
             if sample_name == name:
                 yield Code.STRAY_SAMPLE, index, -1
                 continue
+            base, text = split_point(pairs, "le")
+            found = series.setdefault((base, time), _Series())
+            found.last = index
             if sample_name != f"{name}_bucket":
-                found = series.setdefault((pairs, time), _Series())
-                found.last = index
                 if sample_name.endswith("sum"):
                     found.sum = index
                 else:
                     found.count = index
                 continue
-            base, text = split_point(pairs, "le")
-            found = series.setdefault((base, time), _Series())
-            found.last = index
             rank, bound = bound_of(text)
             if text is None or rank:
                 yield Code.MISSING_LE if text is None else Code.INVALID_LE, index, -1
@@ -474,10 +462,10 @@ class LarkSamples(Samples):
                     yield Code.DUPLICATE_BUCKET, max(index, next_index), min(index, next_index)
             elif values[next_index] < values[index]:
                 yield Code.BUCKET_NOT_CUMULATIVE, next_index, index
-        if not series.complete:
-            return
         if not buckets or buckets[-1][0] != float("inf"):
-            yield Code.MISSING_INF_BUCKET, series.last, -1
+            # A bucket whose bound cannot be read may have been meant.
+            if series.complete:
+                yield Code.MISSING_INF_BUCKET, series.last, -1
         elif series.count is not None and values[series.count] != values[buckets[-1][1]]:
             yield Code.COUNT_MISMATCH, series.count, buckets[-1][1]
         if series.sum is None:
@@ -562,8 +550,8 @@ _OPERATIONS: Final[Mapping[str, Callable[[float, float], float]]] = {
 }
 
 
-def _rebuild(*columns: Any) -> LarkSamples:
-    return LarkSamples(Columns(*columns))
+def _rebuild(columns: dict[str, Any]) -> LarkSamples:
+    return LarkSamples(Columns.of(**columns))
 
 
 def _columns_of(samples: Samples) -> Columns:

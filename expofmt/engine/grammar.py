@@ -104,6 +104,9 @@ class Grammar(NamedTuple):
         """The fault of a line that goes wrong inside the braces."""
         if found == "}" and expected in (_LABEL_OR_NAME, _MORE_WITHOUT_NAME):
             [brace] = [token.start for token in tokens if token.kind == "LBRACE"]
+            for item in self.item.finditer(text, brace, at):
+                if item[1] == "__name__":
+                    return Fault(Code.METRIC_NAME_LABEL, *item.span(1))
             return Fault(Code.MISSING_METRIC_NAME, brace, at + 1)
         if "LABEL_NAME" in expected:
             if not found:

@@ -39,13 +39,14 @@ _TYPE_WORDS: Final = {
     "untyped": MetricType.UNKNOWN,
     "gauge_histogram": MetricType.GAUGEHISTOGRAM,
 }
-_TEXT_TYPE_WORDS: Final = frozenset(("counter", "gauge", "histogram", "summary", "untyped"))
+_TEXT_TYPES: Final = frozenset(MetricType) - {MetricType.GAUGEHISTOGRAM, MetricType.INFO, MetricType.STATESET}
 
 _COUNTED: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY))
 _COUNTS: Final = ("_bucket", "_count", "_gcount")
 _SUFFIXES: Final = tuple(dict.fromkeys(suffix for suffixes in TEXT_SUFFIXES.values() for suffix in suffixes))
 
-_ESCAPE: Final = re.compile(r"\\(.|\Z)")
+# A backslash and the character after it, which in latin-1 may take several.
+_ESCAPE: Final = re.compile(r"\\([\xc0-\xf7][\x80-\xbf]{1,3}|.|\Z)")
 _KNOWN_ESCAPES: Final = frozenset('\\"n')
 _HELP_ESCAPE: Final = re.compile(r"\\([\\n])")
 
@@ -98,13 +99,16 @@ class _Family:
         return min(span for span in (self.help_name, self.type_name) if span)
 
 
-class _Target(NamedTuple):
+class _Target:
     """Where the samples of a name go, and what their values must be: a count, or even a whole one."""
 
-    family: _Family
-    name: str
-    is_count: bool
-    is_whole: bool
+    __slots__ = ("family", "is_count", "is_whole", "name")
+
+    def __init__(self, family: _Family, name: str) -> None:
+        self.family = family
+        self.name = name
+        self.is_count = family.type in _COUNTED and name.removeprefix(family.name) in _COUNTS
+        self.is_whole = self.is_count and family.type is MetricType.SUMMARY
 
 
 class _Item(NamedTuple):
@@ -132,6 +136,7 @@ class _Scanner:
         self.max_faults = max_faults
         self.families: dict[str, _Family] = {}
         self.targets: dict[str, _Target] = {}
+        self.has_suffixes = False
         # Label sets without any fault, from what is written to what is meant.
         self.label_sets: dict[str, str] = {}
         self.current: _Family | None = None
@@ -147,7 +152,13 @@ class _Scanner:
                 start = len(_BOM)
                 self.fault(Code.BYTE_ORDER_MARK, 0, start)
             for match in self.grammar.line.finditer(self.text, start):
-                self.line(match)
+                kind = match.lastindex
+                if kind is None:
+                    continue
+                if kind <= Group.TIME:
+                    self.sample(match, kind)
+                else:
+                    self.line(match, kind)
             if start < end and self.text[-1] != "\n":
                 self.fault(Code.MISSING_FINAL_NEWLINE, end, end)
         except _Stop:
@@ -180,10 +191,7 @@ class _Scanner:
 
     # --------------------------------------------------------------------------------------------------- lines
 
-    def line(self, match: re.Match[str]) -> None:
-        kind = match.lastindex
-        if kind is None:
-            return
+    def line(self, match: re.Match[str], kind: int) -> None:
         if kind <= Group.TIME:
             self.sample(match, kind)
         elif kind == Group.COMMENT:
@@ -203,8 +211,8 @@ class _Scanner:
         if self.text.endswith("\r", start, end) and match.end() > end:
             self.fault(Code.CARRIAGE_RETURN, end - 1, end)
             without = self.grammar.line.fullmatch(self.text, start, end - 1)
-            if without is not None:
-                self.line(without)
+            if without is not None and without.lastindex is not None:
+                self.line(without, without.lastindex)
             return
         self.refused_lines += 1
         # Explaining costs far more than counting, and nobody reads a thousand explanations.
@@ -262,26 +270,28 @@ class _Scanner:
     ) -> None:
         target = self.targets.get(name) or self.target(name, match.start())
         family = target.family
+        columns = family.columns
         written = match[value_group]
         value = float(written)
-        time = None
-        if last > value_group:
-            time = _milliseconds(match[last])
-            if time is None:
-                self.fault(Code.TIMESTAMP_OUT_OF_RANGE, *match.span(last))
-                family.complete = False
-                return
-        columns = family.columns
-        if len(written) > _EXACT_DIGITS or value in _INFINITIES or value == 0:
+        literal = None
+        if value == 0:
+            # Rendering would drop the sign, and tell another story than the input.
+            literal = written if written[0] == "-" else None
+        elif len(written) > _EXACT_DIGITS or value in _INFINITIES:
             if value in _INFINITIES and written[-1] not in "fFyY":
                 self.fault(Code.VALUE_OUT_OF_RANGE, *match.span(value_group))
                 family.complete = False
                 return
             if _is_inexact(written, value):
                 self.fault(Code.INEXACT_INTEGER, *match.span(value_group))
-                columns.literals[len(columns.names)] = written
-            elif value == 0 and written[0] == "-":
-                columns.literals[len(columns.names)] = written
+                literal = written
+        if last > value_group:
+            time = _milliseconds(match[last])
+            if time is None:
+                self.fault(Code.TIMESTAMP_OUT_OF_RANGE, *match.span(last))
+                family.complete = False
+                return
+            columns.times[len(columns.names)] = time * _NS_PER_MS
         if target.is_count and not (value >= 0 and not (target.is_whole and value % 1)):
             self.fault(Code.INVALID_COUNT, *match.span(value_group))
             family.complete = False
@@ -292,14 +302,13 @@ class _Scanner:
             else:
                 self.fault(Code.INTERLEAVED_FAMILY, *name_span, family.last_name)
         family.last_name = name_span
-        if time is not None:
-            columns.times[len(columns.names)] = time * _NS_PER_MS
+        if literal is not None:
+            columns.literals[len(columns.names)] = literal
         end = match.end(last)
         columns.names.append(target.name)
         columns.labels.append(labels)
         columns.values.append(value)
-        columns.spans.append(start)
-        columns.spans.append(end)
+        columns.spans.extend((start, end))
         if self.text.startswith((" ", "\t"), end):
             self.trailing_blank(end, match.end())
 
@@ -311,14 +320,13 @@ class _Scanner:
         family = self.families.get(name) or self.owner_by_suffix(name)
         if family is None:
             family = self.families[name] = _Family(name, line_start)
-        suffix = name[len(family.name) :]
-        is_count = family.type in _COUNTED and suffix in _COUNTS
-        target = _Target(family, name, is_count, is_count and family.type is MetricType.SUMMARY)
-        self.targets[name] = target
+        target = self.targets[name] = _Target(family, name)
         return target
 
     def owner_by_suffix(self, name: str) -> _Family | None:
         """The declared family to which a sample of this name belongs by its ending."""
+        if not (self.has_suffixes and name.endswith(_SUFFIXES)):
+            return None
         for suffix in _SUFFIXES:
             if name.endswith(suffix):
                 family = self.families.get(name.removesuffix(suffix))
@@ -406,53 +414,63 @@ class _Scanner:
     # ----------------------------------------------------------------------------------------------- metadata
 
     def help(self, match: re.Match[str]) -> None:
-        start, end = match.span(Group.HELP_NAME)
+        span = match.span(Group.HELP_NAME)
+        family = self.declare(match[Group.HELP_NAME], span, match)
         docstring = match[Group.DOCSTRING] or ""
-        name = self.read_name(match[Group.HELP_NAME], start, is_legacy_metric_name)
-        if name is None or self.malformed(docstring, match.start(Group.DOCSTRING)):
-            return
-        self.unknown_escapes(docstring, match.start(Group.DOCSTRING))
-        family = self.declare(name, (start, end), match)
+        if not self.utf8 or "\\" in docstring:
+            start = match.start(Group.DOCSTRING)
+            if self.malformed(docstring, start):
+                return
+            # An escaped quote has no meaning here, yet many write it: it stays two characters, unreported.
+            self.unknown_escapes(docstring, start)
         if family is None:
             return
         if family.help_name and family.help:
-            self.fault(Code.SECOND_HELP, start, end, family.help_name)
+            self.fault(Code.SECOND_HELP, *span, family.help_name)
             return
         if family.first_name:
-            self.fault(Code.HELP_AFTER_SAMPLES, start, end, family.first_name)
-        family.help_name = (start, end)
-        family.help = _HELP_ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", _decoded(docstring))
+            self.fault(Code.HELP_AFTER_SAMPLES, *span, family.first_name)
+        family.help_name = span
+        family.help = _decoded(docstring)
+        if "\\" in docstring:
+            family.help = _HELP_ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", family.help)
 
     def type(self, match: re.Match[str]) -> None:
-        start, end = match.span(Group.TYPE_NAME)
-        name = self.read_name(match[Group.TYPE_NAME], start, is_legacy_metric_name)
+        span = match.span(Group.TYPE_NAME)
+        family = self.declare(match[Group.TYPE_NAME], span, match)
         word = match[Group.TYPE_WORD]
-        if word != word.lower():
+        kind = _TYPE_WORDS.get(word)
+        if kind is None:
+            kind = _TYPE_WORDS[word.lower()]
             self.fault(Code.TYPE_CASE, *match.span(Group.TYPE_WORD))
-        if word.lower() not in _TEXT_TYPE_WORDS:
+        if kind not in _TEXT_TYPES or word.lower() == MetricType.UNKNOWN:
             self.fault(Code.OPENMETRICS_TYPE, *match.span(Group.TYPE_WORD))
         if self.text.startswith((" ", "\t"), match.end(Group.TYPE_WORD)):
             self.trailing_blank(match.end(Group.TYPE_WORD), match.end())
-        family = None if name is None else self.declare(name, (start, end), match)
         if family is None:
             return
         if family.type_name or family.first_name:
             code = Code.SECOND_TYPE if family.type_name else Code.TYPE_AFTER_SAMPLES
-            self.fault(code, start, end, family.type_name or family.first_name)
+            self.fault(code, *span, family.type_name or family.first_name)
             return
-        kind = _TYPE_WORDS[word.lower()]
-        for suffix in TEXT_SUFFIXES.get(kind, ()):
+        suffixes = TEXT_SUFFIXES.get(kind, ())
+        for suffix in suffixes:
             other = self.families.get(family.name + suffix)
             if other is not None:
                 code = Code.TYPE_AFTER_SAMPLES if other.first_name else Code.SUFFIX_COLLISION
-                self.fault(code, start, end, other.first_name or other.declared_name)
+                self.fault(code, *span, other.first_name or other.declared_name)
                 return
-        family.type, family.type_name = kind, (start, end)
-        # Names that were nobody's may belong to this family from here on.
-        self.targets.clear()
+        family.type, family.type_name = kind, span
+        if suffixes:
+            # Names that were nobody's may belong to this family from here on.
+            self.targets.clear()
+            self.has_suffixes = True
 
-    def declare(self, name: str, span: tuple[int, int], match: re.Match[str]) -> _Family | None:
-        """The family that a metadata line speaks of, or None where another one holds its name as a suffix."""
+    def declare(self, written: str, span: tuple[int, int], match: re.Match[str]) -> _Family | None:
+        """The family that a metadata line speaks of, or None where its name is at fault or another one's suffix."""
+        name = written if written[0] != '"' else self.read_name(written, span[0], is_legacy_metric_name)
+        if name is None:
+            return None
         family = self.families.get(name)
         if family is None:
             owner = self.owner_by_suffix(name)
