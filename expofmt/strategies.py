@@ -24,8 +24,8 @@ and samples, plain names and the canonical spelling. Options are keyword-only, a
 * ``timestamps``: whether samples may carry one.
 * ``max_families``, ``max_metrics``: how many at most, of one exposition and of one family.
 
-Needs Hypothesis: ``pip install expofmt[testing]``. Importing ``expofmt`` does not import this module; Hypothesis does,
-and then knows what to do for ``MetricFamily``, ``Exposition``, ``Sample`` and ``LabelSet`` in ``st.from_type``.
+Needs Hypothesis: ``pip install expofmt[testing]``. Importing ``expofmt`` does not import this module. Hypothesis knows
+by itself what to do for ``MetricFamily``, ``Exposition``, ``Sample`` and ``LabelSet`` in ``st.from_type``.
 
 >>> from hypothesis import find
 >>> from expofmt import render
@@ -38,6 +38,7 @@ a 0
 from __future__ import annotations
 
 import math
+import operator
 import string
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -71,8 +72,7 @@ TEXT_TYPES: Final = (
     MetricType.HISTOGRAM,
 )
 
-_LETTERS: Final = string.ascii_letters
-_SUFFIXES: Final = ("", "_total", "_sum", "_count", "_bucket", "_created", "_info")
+_SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket", "_created", "_info")
 _NS_PER_MS: Final = 10**6
 
 
@@ -86,15 +86,15 @@ def metric_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
     >>> find(metric_names(), lambda name: True)
     'a'
     """
-    bare = st.builds(
-        "".join,
-        st.tuples(
-            st.sampled_from(_LETTERS + "_:"),
-            st.text(_LETTERS + string.digits + "_:", max_size=8),
-            st.sampled_from(_SUFFIXES),
-        ),
-    )
-    return bare | st.text(min_size=1, max_size=12) if names == "utf-8" else bare
+    bare = _words("_:")
+    kinds = [bare, st.builds(operator.add, bare, st.sampled_from(_SUFFIXES))]
+    return st.one_of(*kinds, st.text(min_size=1, max_size=12)) if names == "utf-8" else st.one_of(*kinds)
+
+
+def _words(punctuation: str) -> SearchStrategy[str]:
+    """Names that may stand bare."""
+    characters = st.sampled_from(string.ascii_letters + punctuation + string.digits)
+    return st.text(characters, min_size=1, max_size=8).map(lambda word: "a" + word if word[0].isdigit() else word)
 
 
 def label_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
@@ -104,10 +104,7 @@ def label_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
     >>> find(label_names(names="legacy"), lambda name: name.startswith("_"))
     '_'
     """
-    bare = st.builds(
-        "".join,
-        st.tuples(st.sampled_from(_LETTERS + "_"), st.text(_LETTERS + string.digits + "_", max_size=8)),
-    )
+    bare = _words("_")
     either = bare | st.text(min_size=1, max_size=12) if names == "utf-8" else bare
     return either.map(_unreserved)
 
@@ -693,22 +690,6 @@ def _invalid_expositions(draw: DrawFn, names: Names, codes: Sequence[Code]) -> t
     return lines + b"\n" + text if first else text + lines + b"\n", code
 
 
-def register() -> None:
-    """Tell Hypothesis how to make the types of this package: ``st.from_type(MetricFamily)`` then works.
-
-    Hypothesis calls this by itself, through the entry point ``hypothesis``.
-
-    >>> register()
-    >>> from hypothesis import find
-    >>> find(st.from_type(LabelSet), lambda labels: True)
-    LabelSet({})
-    """
-    st.register_type_strategy(LabelSet, lambda _: label_sets())
-    st.register_type_strategy(Sample, lambda _: samples())
-    st.register_type_strategy(MetricFamily, lambda _: metric_families())
-    st.register_type_strategy(Exposition, lambda _: expositions())
-
-
 __all__ = [
     "INVALID_CODES",
     "TEXT_TYPES",
@@ -720,7 +701,6 @@ __all__ = [
     "label_sets",
     "metric_families",
     "metric_names",
-    "register",
     "samples",
     "spelled_expositions",
 ]

@@ -1,6 +1,8 @@
 """What pyproject.toml says of the package is so."""
 
 import importlib
+import subprocess
+import sys
 import tomllib
 from importlib import metadata, resources
 from pathlib import Path
@@ -34,6 +36,13 @@ def test_entry_points_can_be_loaded() -> None:
     for target in targets:
         module, _, name = target.partition(":")
         assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_hypothesis_knows_the_types_whoever_is_imported_first() -> None:
+    """Hypothesis loads its plugins while it is imported, also when it is imported by the strategies."""
+    known = "from hypothesis import strategies as st; from expofmt import Sample; st.from_type(Sample).validate()"
+    for first in ("expofmt.strategies", "hypothesis", "expofmt"):
+        subprocess.run([sys.executable, "-c", f"import {first}; {known}"], check=True)
 
 
 def test_the_grammar_package_is_a_docstring_only() -> None:
