@@ -98,6 +98,7 @@ class Code(StrEnum):
     INVALID_LE = "invalid-le"
     MISSING_QUANTILE = "missing-quantile"
     INVALID_QUANTILE = "invalid-quantile"
+    NAN_BOUND = "nan-bound"
     QUANTILE_OUT_OF_RANGE = "quantile-out-of-range"
     STRAY_SAMPLE = "stray-sample"
     MISSING_INF_BUCKET = "missing-inf-bucket"
@@ -177,6 +178,7 @@ _VERDICTS: Final[Mapping[Code, Verdict]] = {
     Code.INVALID_LE: _reported(_ERROR),
     Code.MISSING_QUANTILE: _reported(_ERROR, pushgateway=None),
     Code.INVALID_QUANTILE: _reported(_ERROR),
+    Code.NAN_BOUND: _reported(_ERROR, pushgateway=None),
     Code.QUANTILE_OUT_OF_RANGE: _reported(_WARNING, pushgateway=None),
     Code.STRAY_SAMPLE: _reported(_ERROR, pushgateway=None),
     Code.MISSING_INF_BUCKET: _reported(_ERROR, pushgateway=None),

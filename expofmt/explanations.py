@@ -388,7 +388,7 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         ('# TYPE x histogram\nx_bucket{le="1"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
     ),
     Code.INVALID_LE: Explanation(
-        "The label `le` of a bucket holds the upper bound, a number other than NaN; `+Inf` for the last one.",
+        "The label `le` of a bucket holds the upper bound, a number; `+Inf` for the last one.",
         _HISTOGRAMS + '"where y is the upper bound of the bucket".',
         ('# TYPE x histogram\nx_bucket{le="fast"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
         ('# TYPE x histogram\nx_bucket{le="0.1"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
@@ -405,6 +405,13 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         _HISTOGRAMS + '"a label {quantile="y"}".',
         ('# TYPE x summary\nx{quantile="median"} 1.2\nx_sum 3\nx_count 2\n',),
         ('# TYPE x summary\nx{quantile="0.5"} 1.2\nx_sum 3\nx_count 2\n',),
+    ),
+    Code.NAN_BOUND: Explanation(
+        "The label `le` of a bucket and the label `quantile` of a summary's sample are NaN, which nothing is at most "
+        "and nothing is a share of. Readers that build histograms and summaries drop such a sample without a word.",
+        _HISTOGRAMS + '"where y is the upper bound of the bucket".',
+        ('# TYPE x histogram\nx_bucket{le="NaN"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
+        ('# TYPE x histogram\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
     ),
     Code.QUANTILE_OUT_OF_RANGE: Explanation(
         "A quantile is a share: 0 is the minimum, 0.5 the median, 1 the maximum. Percentiles have to be divided "

@@ -8,7 +8,6 @@ backticks, cut at 40 characters; what a terminal could not show, or would obey, 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from string import Template
 from typing import Final, NamedTuple
@@ -219,17 +218,17 @@ def _cut(shown: str, limit: int) -> str:
 
 
 # Pieces of lines. These look at short texts that a parser has already found wanting: what they do not recognise, they
-# leave alone.
+# leave alone. Patterns are compiled when a fault asks for them, not when the package is imported.
 
 _STRING: Final = r'"(?:[^"\\]|\\.)*+"'
 _BARE: Final = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
-_SERIES: Final = re.compile(rf"\s*+({_BARE}|{_STRING})?+\s*+(\{{(?:[^\"}}]|{_STRING})*+\}})?+")
-_LAST_LABEL: Final = re.compile(rf"({_STRING}|[^\s,{{}}=\"]+)\s*=?\s*\Z")
+_SERIES: Final = rf"\s*+({_BARE}|{_STRING})?+\s*+(\{{(?:[^\"}}]|{_STRING})*+\}})?+"
+_LAST_LABEL: Final = rf"({_STRING}|[^\s,{{}}=\"]+)\s*=?\s*\Z"
 
 
 def _series(line: str) -> tuple[str, str]:
     """The metric name and the labels (with their braces, or empty) at the beginning of a sample line."""
-    match = _SERIES.match(line)
+    match = re.match(_SERIES, line)
     name, labels = (match[1] or "", match[2] or "") if match else ("", "")
     if not name and labels:
         quoted = re.search(rf"[{{,]\s*+({_STRING})\s*+[,}}]", labels)
@@ -241,7 +240,7 @@ def _series(line: str) -> tuple[str, str]:
 
 def _value(line: str) -> str:
     """The value of a sample line."""
-    match = _SERIES.match(line)
+    match = re.match(_SERIES, line)
     words = line[match.end() if match else 0 :].split()
     return words[0] if words else ""
 
@@ -260,7 +259,7 @@ def _unquoted(text: str) -> str:
 
 def _last_label_name(context: Context) -> str:
     """The label name that stands right before the span."""
-    match = _LAST_LABEL.search(context.before[-400:])
+    match = re.search(_LAST_LABEL, context.before[-400:])
     return match[1] if match else ""
 
 
@@ -417,7 +416,7 @@ def _help_value(context: Context) -> str | None:
     if re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+", text):
         point = f"`{text.replace(',', '.')}` or " if text.count(",") == 1 else ""
         return f"write {point}`{text.replace(',', '')}`"
-    ascii_text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text).replace("−", "-")
+    ascii_text = "".join(str(int(c)) if c.isdecimal() else c for c in text).replace("−", "-")
     candidates = [
         _WORDS_AS_NUMBERS.get(text.lower()),
         ascii_text,
@@ -518,12 +517,14 @@ def _help_non_legacy(context: Context) -> str | None:
     return _edit(escape(_unquoted(context.found), EscapingScheme.UNDERSCORES))
 
 
-_HELP_TEXT: Final = re.compile(rf"\s*+#\s*+HELP\s++({_STRING}|[^\s\"]++)\s")
+_HELP_TEXT: Final = rf"\s*+#\s*+HELP\s++({_STRING}|[^\s\"]++)\s"
 
 
 def _label_escape(context: Context) -> str:
     end = ", found end of line" if len(context.found) < 2 else ""
-    return ("expected `\\\\` or `\\n`" if _HELP_TEXT.match(context.before) else 'expected `\\\\`, `\\"` or `\\n`') + end
+    return (
+        "expected `\\\\` or `\\n`" if re.match(_HELP_TEXT, context.before) else 'expected `\\\\`, `\\"` or `\\n`'
+    ) + end
 
 
 _TEXT_TYPES: Final = {
@@ -572,7 +573,7 @@ def _help_no_inf(context: Context) -> str | None:
 def _help_quantile_range(context: Context) -> str | None:
     number = _number(_label(context.found, "quantile"))
     if number and 1 < (value := float(number)) <= 100:
-        return _edit(f'quantile="{format_float(value / 100)}"')
+        return _edit(f'quantile="{value / 100:.12g}"')
     return None
 
 
@@ -849,6 +850,11 @@ ROWS: Final[Mapping[Code, Row]] = {
         "quantile is not a number",
         "expected a number in `quantile`, found `$quantile`",
     ),
+    Code.NAN_BOUND: Row(
+        "bound of a bucket or quantile is NaN",
+        "expected a number in `le` or `quantile`, found NaN",
+        help="remove the line: nothing is at most NaN",
+    ),
     Code.QUANTILE_OUT_OF_RANGE: Row(
         "quantile is not between 0 and 1",
         "expected 0 to 1, found `$quantile`",
@@ -922,7 +928,7 @@ ROWS: Final[Mapping[Code, Row]] = {
     Code.FORMAT_LOSS: Row(
         "format $format cannot hold $what",
         "in metric family `$family`",
-        help="render with `lossy=True` to drop it",
+        help="allow the loss with `lossy=True` or `--lossy`",
     ),
     Code.FOREIGN_SAMPLE: Row(
         "sample `$sample` does not belong to metric family `$family`",

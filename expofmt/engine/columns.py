@@ -80,6 +80,11 @@ def _label_set(labels: str) -> LabelSet:
     return LabelSet._of(pairs_of(labels))
 
 
+# What a bound may be, in the order in which bounds are sorted.
+NUMBER, NAN, NO_NUMBER, ABSENT = range(4)
+_BOUND_FAULTS: Final = {NAN: Code.NAN_BOUND, NO_NUMBER: Code.INVALID_LE, ABSENT: Code.MISSING_LE}
+
+
 @lru_cache(_REMEMBERED)
 def bound_of(text: str | None) -> tuple[int, float]:
     """A sort key for ``le`` and ``quantile``: numbers first, then NaN, what is no number, and what is absent.
@@ -88,12 +93,12 @@ def bound_of(text: str | None) -> tuple[int, float]:
     ['0.5', '10', '+Inf', 'NaN', 'x']
     """
     if text is None:
-        return (3, 0.0)
+        return (ABSENT, 0.0)
     try:
         number = parse_float(text)
     except (ValueError, OverflowError):
-        return (2, 0.0)
-    return (0, number) if number == number else (1, 0.0)
+        return (NO_NUMBER, 0.0)
+    return (NUMBER, number) if number == number else (NAN, 0.0)
 
 
 class _Extra(NamedTuple):
@@ -419,7 +424,7 @@ class LarkSamples(Samples):
                 continue
             rank, quantile = bound_of(text)
             if rank:
-                yield Code.INVALID_QUANTILE, index, -1
+                yield Code.NAN_BOUND if rank == NAN else Code.INVALID_QUANTILE, index, -1
                 continue
             if not 0 <= quantile <= 1:
                 yield Code.QUANTILE_OUT_OF_RANGE, index, -1
@@ -443,8 +448,8 @@ class LarkSamples(Samples):
                     found.count = index
                 continue
             rank, bound = bound_of(text)
-            if text is None or rank:
-                yield Code.MISSING_LE if text is None else Code.INVALID_LE, index, -1
+            if rank:
+                yield _BOUND_FAULTS[rank], index, -1
                 found.complete = False
                 continue
             if found.buckets and bound < found.buckets[-1][0]:

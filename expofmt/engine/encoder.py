@@ -17,7 +17,7 @@ from ..names import (
     quote,
 )
 from ..values import format_float, format_timestamp_ms
-from .columns import LarkSamples, Pairs, bound_of, pack, pairs_of, split_point
+from .columns import NUMBER, LarkSamples, Pairs, bound_of, pack, pairs_of, split_point
 
 __all__ = ["encode"]
 
@@ -75,7 +75,7 @@ def _series(name: str, pairs: Pairs, point_label: str | None, escaping: Escaping
     parts = [_label(escape_label_name(label, escaping), value) for label, value in _escaped_order(pairs, escaping)]
     if point_label is not None and point is not None:
         rank, bound = bound_of(point)
-        parts.append(_label(point_label, format_float(bound) if rank == 0 else point))
+        parts.append(_label(point_label, format_float(bound) if rank == NUMBER else point))
     name = escape_name(name, escaping)
     if not is_legacy_metric_name(name):
         return "{" + ",".join([quote(name), *parts]) + "}"
