@@ -67,8 +67,8 @@ class Tally:
         return self.errors > 0 or (threshold == Severity.WARNING and self.warnings > 0)
 
     def __str__(self) -> str:
-        found = f"{counted(self.errors, 'error')} and {counted(self.warnings, 'warning')}"
-        return f"{found} in {counted(len(self.inputs), 'input')}"
+        parts = [counted(n, noun) for n, noun in ((self.errors, "error"), (self.warnings, "warning")) if n]
+        return f"{' and '.join(parts)} in {counted(len(self.inputs), 'input')}"
 
 
 def counted(number: int, noun: str) -> str:
