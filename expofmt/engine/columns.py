@@ -448,7 +448,7 @@ class LarkSamples(Samples):
                     found.count = index
                 continue
             rank, bound = bound_of(text)
-            if rank:
+            if text is None or rank:
                 yield _BOUND_FAULTS[rank], index, -1
                 found.complete = False
                 continue
