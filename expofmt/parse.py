@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import BinaryIO, Final, Literal, NamedTuple
+from typing import BinaryIO, Final, Literal, NamedTuple, get_args
 
 from . import engine
 from .codes import Code, Profile, Severity, severity_of, verdict
@@ -60,14 +60,14 @@ def parse(
         ...
     expofmt.diagnostics.ParseError: jobs.prom:1:18: error[unquoted-label-value] label value must be in double quotes
     """
-    reading = _Reading(_source(source, filename), Profile(profile), names, max_diagnostics)
+    reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     scan = reading.scan(format)
     faults = [*scan.faults, *faults_of(scan.families)] if strict else scan.faults
     refused = reading.is_error if strict else reading.is_fatal
-    if reading.suppressed(scan, refused) or any(refused(fault.code) for fault in faults):
-        raise error_for(reading.diagnostics(faults, scan))
+    if any(refused(fault.code) for fault in faults):
+        raise error_for(reading.diagnostics(faults, scan.suppressed))
     if on_warning is not None:
-        for diagnostic in reading.diagnostics(faults, scan):
+        for diagnostic in reading.diagnostics(faults, scan.suppressed):
             on_warning(diagnostic)
     families = (_family(scanned) for scanned in scan.families)
     return Exposition(families, format=format, filename=filename)
@@ -93,9 +93,9 @@ def check(
     a.prom:2:5: error[unquoted-label-value] label value must be in double quotes
     a.prom:3:3: error[invalid-value] value is not a number
     """
-    reading = _Reading(_source(source, filename), Profile(profile), names, max_diagnostics)
+    reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     scan = reading.scan(format)
-    return reading.diagnostics([*scan.faults, *faults_of(scan.families)], scan)
+    return reading.diagnostics([*scan.faults, *faults_of(scan.families)], scan.suppressed)
 
 
 class _Reading(NamedTuple):
@@ -120,15 +120,12 @@ class _Reading(NamedTuple):
     def is_fatal(self, code: str) -> bool:
         return verdict(Code(code)).fatal and self.is_error(code)
 
-    def suppressed(self, scan: Scan, counts: Callable[[str], bool]) -> int:
-        """How many more faults there were than the scan lists."""
-        return sum(number for code, number in scan.suppressed.items() if counts(code))
-
-    def diagnostics(self, faults: Iterable[Fault], scan: Scan) -> list[Diagnostic]:
+    def diagnostics(self, faults: Iterable[Fault], suppressed: Mapping[str, int]) -> list[Diagnostic]:
         reported = [fault for fault in faults if self.severity(fault.code)]
-        reported.sort(key=lambda fault: (fault.start, fault.end))
-        shown = reported[: self.max_diagnostics]
-        more = len(reported) - len(shown) + self.suppressed(scan, lambda code: self.severity(code) is not None)
+        # Where not all can be shown, errors come before what is merely worth saying.
+        reported.sort(key=lambda fault: (not self.is_error(fault.code), fault.start, fault.end))
+        shown = sorted(reported[: self.max_diagnostics], key=lambda fault: (fault.start, fault.end))
+        more = len(reported) - len(shown) + sum(number for code, number in suppressed.items() if self.severity(code))
         found = [self.diagnostic(fault) for fault in shown]
         if more:
             end = len(self.source.data)
@@ -167,7 +164,6 @@ def iter_families(
     >>> [family.name for family in iter_families(io.BytesIO(b"a 1\\nb 2\\n"))]
     ['a', 'b']
     """
-    profile = Profile(profile)
     seen: dict[str, MetricType] = {}
     buffer, offset, lines, want = b"", 0, 0, _CHUNK_BYTES
     at_end = False
@@ -176,7 +172,7 @@ def iter_families(
         at_end = not chunk
         buffer += chunk
         whole_lines = len(buffer) if at_end else buffer.rfind(b"\n") + 1
-        reading = _Reading(Source(filename, buffer[:whole_lines]), profile, names, max_diagnostics)
+        reading = _reading(Source(filename, buffer[:whole_lines]), profile, names, max_diagnostics)
         scan = reading.scan(format)
         done = whole_lines if at_end else _finished_before(scan.families, whole_lines)
         families = [family for family in scan.families if family.start < done]
@@ -187,7 +183,7 @@ def iter_families(
         refused = reading.is_error if strict else reading.is_fatal
         diagnostics = [
             _shifted(diagnostic, offset, lines)
-            for diagnostic in reading.diagnostics([*faults, *scattered], scan if at_end else Scan([], [], [], {}))
+            for diagnostic in reading.diagnostics([*faults, *scattered], scan.suppressed)
         ]
         if scattered or any(refused(fault.code) for fault in faults):
             raise error_for(diagnostics)
@@ -236,6 +232,14 @@ def _shifted_place(place: Place, offset: int, lines: int) -> Place:
         return place
     span = Span(place.span.start + offset, place.span.end + offset)
     return replace(place, span=span, line=place.line + lines, end_line=place.end_line + lines)
+
+
+def _reading(source: Source, profile: str, names: Names, max_diagnostics: int) -> _Reading:
+    if names not in get_args(Names):
+        raise ValueError(f"names must be one of {', '.join(get_args(Names))}, not {names!r}")
+    if max_diagnostics < 1:
+        raise ValueError(f"max_diagnostics must be at least 1, not {max_diagnostics}")
+    return _Reading(source, Profile(profile), names, max_diagnostics)
 
 
 def _source(source: bytes | str, filename: str) -> Source:
