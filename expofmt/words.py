@@ -295,29 +295,35 @@ def _help_metric_name(context: Context) -> str | None:
     name = context.found
     if not name or re.search(r"[<>{}=\"'/;,|\[\]()]", name) or not name.isprintable() or len(name) > QUOTE_LIMIT:
         return _A_LINE
-    if name.endswith(":"):  # `name: 1`, as other formats write it
-        return _edit(name.rstrip(":"))
     legacy = escape_name(name, EscapingScheme.UNDERSCORES)
     if context.before.lstrip().startswith("#"):
-        return f"write `{legacy}`, or in quotes `{quote(name)}`"
+        return _either(legacy, quote(name), "in quotes")
     if context.after.startswith("{"):
-        return f"write `{legacy}`, or in the braces `{{{quote(name)},`"
-    return f"write `{legacy}`, or in braces `{{{quote(name)}}}`"
+        return _either(legacy, f"{{{quote(name)},", "in the braces")
+    return _either(legacy, f"{{{quote(name)}}}", "in braces")
+
+
+def _either(legacy: str, quoted: str, where: str) -> str:
+    """Advice to write a legacy name, unless nothing is left of it, or a quoted one."""
+    return f"write `{legacy}`, or {where} `{quoted}`" if legacy.strip("_") else f"write {where} `{quoted}`"
 
 
 def _help_quoted_name(context: Context) -> str | None:
     name = _unquoted(context.found)
     if is_legacy_metric_name(name):
-        return _edit(name)
+        return f"write `{shortened(name)}` without quotes"
     if re.match(r"\s*\{", context.after):
         return _edit(f"{{{context.found},")
     return _edit(f"{{{context.found}}}")
 
 
 def _help_unquoted_name(context: Context) -> str | None:
+    name = context.found
+    if not is_legacy_metric_name(name) or len(name) > QUOTE_LIMIT:
+        return _edit(quote(name))
     if context.before.strip() == "{" and context.after.lstrip().startswith("}"):
-        return _edit(context.found) if is_legacy_metric_name(context.found) else _edit(f'{{"{context.found}"}}')
-    return _edit(f'"{context.found}"')
+        return f"write `{name}` without braces"
+    return f"write `{quote(name)}`, or `{name}` before the braces"
 
 
 def _help_missing_metric_name(context: Context) -> str | None:
@@ -356,7 +362,7 @@ def _help_label_name(context: Context) -> str | None:
         return _edit(name[:-1] + "=")
     if not name.isprintable() or len(name) > QUOTE_LIMIT:
         return None
-    return f"write `{escape_label_name(name, EscapingScheme.UNDERSCORES)}`, or in quotes `{quote(name)}`"
+    return _either(escape_label_name(name, EscapingScheme.UNDERSCORES), quote(name), "in quotes")
 
 
 def _help_missing_equals(context: Context) -> str | None:
@@ -827,7 +833,7 @@ ROWS: Final[Mapping[Code, Row]] = {
         lambda context: "also in `$second_input`" if _across_inputs(context) else "same name, labels and timestamp",
         lambda context: "in `$first_input`" if _across_inputs(context) else "first given here",
         help=lambda context: (
-            "keep one of them, or merge with another policy than `refuse`"
+            "give each input a label of its own, or merge with another policy"
             if _across_inputs(context)
             else "remove one of the two lines"
         ),

@@ -25,7 +25,11 @@ SUMMARIES: Final[Mapping[str, str]] = {
 }
 
 # As a shell reports a process that a signal ended.
-INTERRUPTED, BROKEN_PIPE = 130, 141
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+
+_NAME: Final = "expofmt"
+_COMPLETE: Final = "_EXPOFMT_COMPLETE"  # where click's completion scripts put their question
 
 
 class _Commands(click.Group):
@@ -78,28 +82,38 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its escape sequence.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_run(arguments))
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_output()
+        status = BROKEN_PIPE
+    except OSError as error:
+        # Inputs are dealt with where they are read: this is the output, or the system.
+        _abandon_output()
+        click.echo(f"expofmt: {error.strerror or error}", err=True)
+        status = 2
+    sys.exit(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    """As click's own ``main``, which would report a broken pipe as 1, and that means findings here."""
     try:
-        status = group.main(arguments, prog_name="expofmt", standalone_mode=False)
-        sys.stdout.flush()
+        if instruction := os.environ.get(_COMPLETE):
+            from click.shell_completion import shell_complete
+
+            return shell_complete(group, {}, _NAME, _COMPLETE, instruction)
+        with group.make_context(_NAME, list(sys.argv[1:] if arguments is None else arguments)) as context:
+            group.invoke(context)
+        return 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _abandon_output()
         return INTERRUPTED
-    except BrokenPipeError:
-        _abandon_output()
-        return BROKEN_PIPE
-    except OSError as error:
-        # Inputs have been dealt with where they are read: this is the output, or the system.
-        _abandon_output()
-        click.echo(f"expofmt: {error.strerror or error}", err=True)
-        return 2
-    return status if isinstance(status, int) else 0
 
 
 def _abandon_output() -> None:

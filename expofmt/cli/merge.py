@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ..model import Exposition, LabelSet
 from ..names import is_legacy_label_name
 from ..parse import Names, parse
 from ..render import render
-from ..source import Source
+from ..source import Source, Span
 from ..words import shortened
 from .inputs import Complaints, contents, expanded
 from .options import (
@@ -222,7 +223,7 @@ def command(
 
 
 def _with_lines(diagnostic: Diagnostic, sources: Mapping[str, Sequence[bytes]]) -> Diagnostic:
-    """The diagnostic with line numbers, where it shows a line of an input; a merge knows of offsets only."""
+    """The diagnostic with line numbers, where it shows a line of an input; a merge knows of offsets at most."""
     related = diagnostic.related and _with_line(diagnostic.related, sources)
     return replace(diagnostic, place=_with_line(diagnostic.place, sources), related=related)
 
@@ -230,12 +231,25 @@ def _with_lines(diagnostic: Diagnostic, sources: Mapping[str, Sequence[bytes]]) 
 def _with_line(place: Place, sources: Mapping[str, Sequence[bytes]]) -> Place:
     same = sources.get(place.filename, ())
     # Of an input that is given twice, the merge's own name for it tells more than a line number would.
-    if place.span is None or place.line is not None or len(same) != 1:
+    if place.line is not None or len(same) != 1:
+        return place
+    span = place.span or _metadata_line(place.excerpt, same[0])
+    if span is None:
         return place
     source = Source(place.filename, same[0])
-    line, column = source.position(place.span.start)
-    end_line, end_column = source.position(place.span.end)
-    return replace(place, line=line, column=column, end_line=end_line, end_column=end_column)
+    line, column = source.position(span.start)
+    end_line, end_column = source.position(span.end)
+    return replace(place, span=span, line=line, column=column, end_line=end_line, end_column=end_column)
+
+
+def _metadata_line(shown: str, data: bytes) -> Span | None:
+    """Where the data has the TYPE or HELP line that is shown in canonical spelling."""
+    keyword = re.match(r"# (TYPE|HELP) ([a-zA-Z0-9_:]+) ", shown)
+    if keyword is None:
+        return None
+    pattern = rf"^[ \t]*+(#[ \t]*+{keyword[1]}[ \t]++{keyword[2]}(?:[ \t][^\r\n]*+)?)\r?$"
+    found = re.search(pattern.encode(), data, re.MULTILINE)
+    return Span(*found.span(1)) if found else None
 
 
 __all__ = ["command"]

@@ -178,7 +178,8 @@ def _text(found: Statistics, top: int) -> Iterator[str]:
         yield ""
         yield f"{'values':>10}  {'':>6}  label"
     for label in found.labels[:top]:
-        yield f"{label.values:>10,}  {'':>6}  {visible(label.name)} (in {label.families:,} of the families)"
+        families = "1 family" if label.families == 1 else f"{label.families:,} families"
+        yield f"{label.values:>10,}  {'':>6}  {visible(label.name)} (in {families})"
     if len(found.labels) > top:
         yield f"{'':>10}  {'':>6}  {len(found.labels) - top:,} more"
 
