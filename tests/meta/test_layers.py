@@ -36,6 +36,7 @@ def imported(file: str, text: str) -> Iterator[tuple[int, str, str | None]]:
     """Line, name in the package and, of `from name import part`, the part: wherever in the file the import stands."""
     folder = ["expofmt", *file.split("/")[:-1]]
     for node in ast.walk(ast.parse(text, file)):
+        found: list[tuple[str, str | None]]
         if isinstance(node, ast.Import):
             found = [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
