@@ -40,11 +40,10 @@ from __future__ import annotations
 import math
 import operator
 import string
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate
 from string import Template
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -61,6 +60,7 @@ from .model import (
 from .names import escape_help, is_legacy_label_name, is_legacy_metric_name, quote
 from .values import INT64_MAX, INT64_MIN, format_float
 
+T = TypeVar("T")
 Names = Literal["legacy", "utf-8"]
 
 # The types that the text format can tell apart, the simplest first: examples shrink to it.
@@ -93,8 +93,11 @@ def metric_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
 
 def _words(punctuation: str) -> SearchStrategy[str]:
     """Names that may stand bare."""
-    characters = st.sampled_from(string.ascii_letters + punctuation + string.digits)
-    return st.text(characters, min_size=1, max_size=8).map(lambda word: "a" + word if word[0].isdigit() else word)
+    # Text shrinks to zeros, names should to letters.
+    spelling = str.maketrans(string.digits + string.ascii_letters, string.ascii_letters + string.digits)
+    characters = string.ascii_letters + string.digits + punctuation
+    words = st.text(characters, min_size=1, max_size=8).map(lambda word: word.translate(spelling))
+    return words.map(lambda word: "a" + word if word[0].isdigit() else word)
 
 
 def label_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
@@ -157,9 +160,7 @@ def metric_families(
     >>> [str(sample) for sample in family.samples]
     ['a_bucket{le="+Inf"} 0', 'a_sum 0', 'a_count 0']
     """
-    checked = _text_types(types)
-    headers = st.tuples(metric_names(names=names), st.sampled_from(checked))
-    return headers.flatmap(lambda header: _families(*header, names, timestamps, max_metrics, spelt=False))
+    return _families(_options(names, types, timestamps, 1, max_metrics))
 
 
 def expositions(
@@ -176,110 +177,102 @@ def expositions(
 
     >>> from hypothesis import find
     >>> list(find(expositions(), lambda exposition: len(exposition) == 2))
-    ['a', 'b']
+    ['a', 'aa']
     """
-    return _expositions(names, _text_types(types), timestamps, max_families, max_metrics, spelt=False)
+    return _expositions(_options(names, types, timestamps, max_families, max_metrics))
 
 
-def _text_types(types: Collection[MetricType]) -> list[MetricType]:
+class _Options(NamedTuple):
+    """What is asked for, with the strategies for it: Hypothesis takes longer to make one than to draw from it."""
+
+    types: SearchStrategy[MetricType]
+    metric_names: SearchStrategy[str]
+    family_names: SearchStrategy[list[str]]
+    series: SearchStrategy[list[tuple[LabelSet, int | None]]]
+
+
+def _options(
+    names: Names, types: Collection[MetricType], timestamps: bool, max_families: int, max_metrics: int
+) -> _Options:
     if foreign := [type for type in types if type not in TEXT_TYPES]:
         raise ValueError(f"the text format has no type {foreign[0]}")
     if not types:
         raise ValueError("no types are given")
-    return [type for type in TEXT_TYPES if type in types]
-
-
-@st.composite
-def _expositions(
-    draw: DrawFn,
-    names: Names,
-    types: Sequence[MetricType],
-    timestamps: bool,
-    max_families: int,
-    max_metrics: int,
-    *,
-    spelt: bool,
-) -> Exposition:
-    families: dict[str, MetricFamily] = {}
-    claimed: set[str] = set()
-    for name in draw(st.lists(metric_names(names=names), unique=True, max_size=max_families)):
-        type = draw(st.sampled_from(types))
-        claims = {name + suffix for suffix in TEXT_SUFFIXES.get(type, ())}
-        if name not in claimed and not claims & families.keys():
-            claimed |= claims
-            families[name] = draw(_families(name, type, names, timestamps, max_metrics, spelt=spelt))
-    return Exposition(families.values())
-
-
-@st.composite
-def _families(
-    draw: DrawFn,
-    name: str,
-    type: MetricType,
-    names: Names,
-    timestamps: bool,
-    max_metrics: int,
-    *,
-    spelt: bool,
-) -> MetricFamily:
-    help = draw(st.none() | _help_texts())
-    series = st.tuples(label_sets(names=names, max_size=3).map(_without_points), _times(timestamps))
-    rows: list[Sample] = []
-    for labels, time in draw(st.lists(series, unique=True, max_size=max_metrics)):
-        if type is MetricType.HISTOGRAM:
-            rows += draw(_histograms(name, labels, time, spelt=spelt))
-        elif type is MetricType.SUMMARY:
-            rows += draw(_summaries(name, labels, time, spelt=spelt))
-        else:
-            rows.append(Sample(name, labels, draw(st.floats()), time))
-    return MetricFamily(name, type, help, samples=rows)
+    some_names = metric_names(names=names)
+    labels = label_sets(names=names, max_size=3).map(_without_points)
+    return _Options(
+        types=st.sampled_from([type for type in TEXT_TYPES if type in types]),
+        metric_names=some_names,
+        family_names=st.lists(some_names, unique=True, max_size=max_families),
+        series=st.lists(st.tuples(labels, _times(timestamps)), unique=True, max_size=max_metrics),
+    )
 
 
 def _without_points(labels: LabelSet) -> LabelSet:
     return LabelSet({name: value for name, value in labels.items() if name not in ("le", "quantile")})
 
 
-def _help_texts() -> SearchStrategy[str]:
-    """What a HELP line can hold: blanks before it are not its own, and a CR at its end would be that of a CRLF."""
-    return st.text(max_size=16).map(lambda text: text.lstrip(" \t").rstrip("\r"))
+@st.composite
+def _families(draw: DrawFn, options: _Options) -> MetricFamily:
+    return _family(draw, draw(options.metric_names), draw(options.types), options, format_float)
 
 
 @st.composite
-def _histograms(draw: DrawFn, name: str, labels: LabelSet, time: int | None, *, spelt: bool) -> list[Sample]:
-    finite = st.floats(allow_nan=False, allow_infinity=False)
-    bounds = [*sorted(draw(st.lists(finite, unique=True, max_size=3))), math.inf]
-    # Counts may be fractional; halves add up exactly.
-    unit = draw(st.sampled_from((1.0, 0.5)))
-    steps = draw(st.lists(st.integers(0, 2**40), min_size=len(bounds), max_size=len(bounds)))
-    counts = [unit * count for count in accumulate(steps)]
-    buckets = [
-        Sample(f"{name}_bucket", {**labels, "le": _point(draw, bound, spelt)}, count, time)
-        for bound, count in zip(bounds, counts, strict=True)
-    ]
-    return _in_any_order(draw, name, labels, time, buckets, counts[-1])
+def _expositions(draw: DrawFn, options: _Options) -> Exposition:
+    return _exposition(draw, options, format_float)
 
 
-@st.composite
-def _summaries(draw: DrawFn, name: str, labels: LabelSet, time: int | None, *, spelt: bool) -> list[Sample]:
-    quantiles = sorted(draw(st.lists(st.floats(0, 1), unique=True, max_size=3)))
-    points = [
-        Sample(name, {**labels, "quantile": _point(draw, quantile, spelt)}, draw(st.floats()), time)
-        for quantile in quantiles
-    ]
-    return _in_any_order(draw, name, labels, time, points, float(draw(st.integers(0, 2**53))))
+def _exposition(draw: DrawFn, options: _Options, point: Callable[[float], str]) -> Exposition:
+    families: dict[str, MetricFamily] = {}
+    claimed: set[str] = set()
+    for name in draw(options.family_names):
+        type = draw(options.types)
+        claims = {name + suffix for suffix in TEXT_SUFFIXES.get(type, ())}
+        if name not in claimed and not claims & families.keys():
+            claimed |= claims
+            families[name] = _family(draw, name, type, options, point)
+    return Exposition(families.values())
 
 
-def _point(draw: DrawFn, value: float, spelt: bool) -> str:
-    return draw(_numbers(value)) if spelt else format_float(value)
+# A HELP line cannot hold all texts: blanks before one are not its own, and a CR at its end would be that of a CRLF.
+_HELP_TEXTS: Final = st.none() | st.text(max_size=12).map(lambda text: text.lstrip(" \t").rstrip("\r"))
+_FLOATS: Final = st.floats()
+_BOUNDS: Final = st.lists(st.floats(allow_nan=False, allow_infinity=False), unique=True, max_size=3).map(sorted)
+_QUANTILES: Final = st.lists(st.floats(0, 1), unique=True, max_size=3).map(sorted)
+_COUNTS: Final = st.integers(0, 2**40)
+# Counts may be fractional; halves add up exactly.
+_UNITS: Final = st.sampled_from((1.0, 0.5))
+# Points ascend, but sum and count may stand before them.
+_ORDERS: Final = st.sampled_from(("psc", "pcs", "scp", "csp", "cps", "spc"))
 
 
-def _in_any_order(
-    draw: DrawFn, name: str, labels: LabelSet, time: int | None, points: list[Sample], count: float
-) -> list[Sample]:
-    """The parts of a histogram or summary: the points ascend, but sum and count may stand before them."""
-    parts = [points, [Sample(f"{name}_sum", labels, draw(st.floats()), time)]]
-    parts.insert(2 - draw(st.integers(0, 2)), [Sample(f"{name}_count", labels, count, time)])
-    return [sample for part in parts for sample in part]
+def _family(
+    draw: DrawFn, name: str, type: MetricType, options: _Options, point: Callable[[float], str]
+) -> MetricFamily:
+    help = draw(_HELP_TEXTS)
+    rows: list[Sample] = []
+    for labels, time in draw(options.series):
+        if type is MetricType.HISTOGRAM:
+            unit, total = draw(_UNITS), 0.0
+            points = []
+            for bound in [*draw(_BOUNDS), math.inf]:
+                total += unit * draw(_COUNTS)
+                points.append(Sample(f"{name}_bucket", {**labels, "le": point(bound)}, total, time))
+        elif type is MetricType.SUMMARY:
+            total = draw(_COUNTS)
+            points = [
+                Sample(name, {**labels, "quantile": point(quantile)}, draw(_FLOATS), time)
+                for quantile in draw(_QUANTILES)
+            ]
+        else:
+            rows.append(Sample(name, labels, draw(_FLOATS), time))
+            continue
+        sum, count = (
+            Sample(name + suffix, labels, value, time) for suffix, value in (("_sum", draw(_FLOATS)), ("_count", total))
+        )
+        parts = {"p": points, "s": [sum], "c": [count]}
+        rows += [sample for part in draw(_ORDERS) for sample in parts[part]]
+    return MetricFamily(name, type, help, samples=rows)
 
 
 # ---------------------------------------------------------------------------------------------------------- text
@@ -294,14 +287,14 @@ def exposition_text(
     max_families: int = 3,
     max_metrics: int = 3,
 ) -> SearchStrategy[bytes]:
-    """Valid text in all its spellings; :func:`spelled_expositions` gives besides what it means.
+    r"""Valid text in all its spellings; :func:`spelled_expositions` gives besides what it means.
 
     >>> from hypothesis import find
-    >>> find(exposition_text(), lambda text: b"NaN" in text)
-    b'a NaN\\n'
+    >>> find(exposition_text(types=[MetricType.UNKNOWN]), lambda text: b"NaN" in text)
+    b'a NaN\n'
     """
-    options = _spelling_options(names, types, timestamps, interleaved, max_families, max_metrics)
-    return options.map(lambda pair: pair[1])
+    options = _options(names, types, timestamps, max_families, max_metrics)
+    return _spelled_expositions(options, interleaved).map(operator.itemgetter(1))
 
 
 def spelled_expositions(
@@ -323,147 +316,139 @@ def spelled_expositions(
     With ``interleaved`` the families' lines are mixed. That is read the same way, but ``check`` objects.
 
     >>> from hypothesis import find
-    >>> meaning, text = find(spelled_expositions(), lambda pair: b"{" in pair[1])
+    >>> meaning, text = find(spelled_expositions(), lambda pair: pair[0].sample_count > 0)
     >>> str(meaning["a"].samples[0]), text
-    ('a 0', b'a{} 0\n')
+    ('a 0', b'# TYPE a counter\na 0\n')
     """
-    return _spelling_options(names, types, timestamps, interleaved, max_families, max_metrics)
-
-
-def _spelling_options(
-    names: Names,
-    types: Collection[MetricType],
-    timestamps: bool,
-    interleaved: bool,
-    max_families: int,
-    max_metrics: int,
-) -> SearchStrategy[tuple[Exposition, bytes]]:
-    meant = _expositions(names, _text_types(types), timestamps, max_families, max_metrics, spelt=True)
-    return meant.flatmap(lambda exposition: st.tuples(st.just(exposition), _spellings(exposition, interleaved)))
-
-
-# The canonical choice stands first in each of these, so that examples shrink to it.
-_BLANKS: Final = st.sampled_from(("", " ", "\t", " \t "))
-_GAPS: Final = st.sampled_from((" ", "\t", "  "))
-_COMMENTS: Final = ("# EOF", "#", "# HELP", "#HELPER a b", "# TYPED a", "# UNIT a seconds", "# help a b", "\t#\ta 1")
-_NOT_UTF8: Final = ("\udcff", "\udcc3", "\udced\udca0\udc80", "\udcf5\udc80\udc80\udc80", "\udcc0\udcaf")
+    return _spelled_expositions(_options(names, types, timestamps, max_families, max_metrics), interleaved)
 
 
 @st.composite
-def _spellings(draw: DrawFn, exposition: Exposition, interleaved: bool) -> bytes:
-    blocks = [draw(_family_lines(family)) for family in exposition.values()]
+def _spelled_expositions(draw: DrawFn, options: _Options, interleaved: bool) -> tuple[Exposition, bytes]:
+    exposition = _exposition(draw, options, lambda value: _Spelling(draw).number(value))
+    blocks = [_family_lines(draw, family) for family in exposition.values()]
+    lines = []
     if interleaved:
-        lines = []
         while blocks := [block for block in blocks if block]:
             lines.append(draw(st.sampled_from(blocks)).pop(0))
-    else:
-        lines = [line for block in blocks for line in block]
-    lines += draw(_ignored_lines())
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    for block in blocks:
+        lines += block
+    lines += _Spelling(draw).ignored_lines()
+    return exposition, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
-@st.composite
 def _family_lines(draw: DrawFn, family: MetricFamily) -> list[str]:
-    metadata = []
-    if family.help is not None:
-        metadata.append(draw(_help_lines(family.name, family.help)))
+    spelling = _Spelling(draw)
+    metadata = [] if family.help is None else [spelling.help(family.name, family.help)]
     untyped = family.type is MetricType.UNKNOWN
     # Without samples and help, it is the TYPE line that mentions the family.
-    if not untyped or not (family.samples or metadata) or draw(st.booleans()):
-        word = "untyped" if untyped else family.type.value
-        line = draw(_metadata_lines("TYPE", family.name)) + draw(_GAPS) + word + draw(_BLANKS)
-        metadata.insert(draw(st.integers(0, len(metadata))), line)
+    if not untyped or not (family.samples or metadata) or spelling.pick((False, True)):
+        line = spelling.type(family.name, "untyped" if untyped else family.type.value)
+        metadata.insert(spelling.pick((1, 0)), line)
     lines = []
-    for line in [*metadata, *(draw(_sample_lines(sample)) for sample in family.samples)]:
-        lines += draw(_ignored_lines())
+    for line in [*metadata, *(_Spelling(draw).sample(sample) for sample in family.samples)]:
+        lines += spelling.ignored_lines()
         lines.append(line)
     return lines
 
 
-@st.composite
-def _metadata_lines(draw: DrawFn, keyword: str, name: str) -> str:
-    written = name if is_legacy_metric_name(name) and not draw(st.booleans()) else quote(name)
-    return f"{draw(_BLANKS)}#{draw(_BLANKS)}{keyword}{draw(_GAPS)}{written}"
+# Long enough for most lines; short ones leave the rest of a line canonical.
+_DECISIONS: Final = st.binary(min_size=4, max_size=40)
+_COMMENT_TEXTS: Final = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=8)
+_COMMENTS: Final = (
+    *("", " ", "\t ", "#", "# EOF", "# HELP", "#HELPER a b", "# TYPED a", "# UNIT a seconds", "# help a b", "\t#\ta 1"),
+    # Lone surrogates stand for bytes that are not UTF-8, which a comment may hold.
+    *(f"# {text}" for text in ("\udcff", "\udcc3", "\udced\udca0\udc80", "\udcf5\udc80\udc80\udc80", "\udcc0\udcaf")),
+)
 
 
-@st.composite
-def _help_lines(draw: DrawFn, name: str, help: str) -> str:
-    gap = draw(_GAPS) if help else draw(_BLANKS)
-    return draw(_metadata_lines("HELP", name)) + gap + escape_help(help)
+class _Spelling:
+    """How to write a line: decisions that cost Hypothesis a single one, and of which zero is the canonical choice."""
 
+    def __init__(self, draw: DrawFn) -> None:
+        self._draw = draw
+        self._decisions = iter(draw(_DECISIONS))
 
-@st.composite
-def _sample_lines(draw: DrawFn, sample: Sample) -> str:
-    items = [draw(_label_spellings(*pair)) for pair in sample.labels.items()]
-    if len(items) > 1:
-        items = draw(st.permutations(items))
-    if is_legacy_metric_name(sample.name) and not draw(st.booleans()):
-        start = sample.name + draw(_BLANKS)
-    else:
-        start = ""
-        items.insert(draw(st.integers(0, len(items))), quote(sample.name) + draw(_BLANKS))
-    if items:
-        comma = draw(st.sampled_from(("", ",")))
-        braces = "{" + draw(_BLANKS) + ("," + draw(_BLANKS)).join(items) + comma + draw(_BLANKS) + "}"
-    else:
-        braces = draw(st.sampled_from(("", "{}", "{ }")))
-    value = draw(_BLANKS if braces else _GAPS) + draw(_numbers(sample.value))
-    time = "" if sample.timestamp_ns is None else draw(_GAPS) + draw(_integers(sample.timestamp_ns // _NS_PER_MS))
-    return draw(_BLANKS) + start + braces + value + time + draw(_BLANKS)
+    def pick(self, choices: Sequence[T]) -> T:
+        return choices[next(self._decisions, 0) % len(choices)]
 
+    def blank(self) -> str:
+        return self.pick(("", " ", "\t", " \t "))
 
-@st.composite
-def _label_spellings(draw: DrawFn, name: str, value: str) -> str:
-    written = name if is_legacy_label_name(name) and not draw(st.booleans()) else quote(name)
-    return f"{written}{draw(_BLANKS)}={draw(_BLANKS)}{quote(value)}{draw(_BLANKS)}"
+    def gap(self) -> str:
+        return self.pick((" ", "\t", "  "))
 
+    def type(self, name: str, word: str) -> str:
+        return f"{self._metadata('TYPE', name)}{self.gap()}{word}{self.blank()}"
 
-def _ignored_lines() -> SearchStrategy[list[str]]:
-    """Empty lines and comments, now and then."""
-    free = st.builds(_comment, st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=8))
-    odd = st.builds("# {}{}".format, st.sampled_from(_COMMENTS), st.sampled_from(_NOT_UTF8))
-    line = _BLANKS | st.sampled_from(_COMMENTS) | free | odd
-    return st.just([]) | st.lists(line, max_size=2)
+    def help(self, name: str, text: str) -> str:
+        return f"{self._metadata('HELP', name)}{self.gap() if text else self.blank()}{escape_help(text)}"
 
+    def _metadata(self, keyword: str, name: str) -> str:
+        written = self._name(name, is_legacy_metric_name(name))
+        return f"{self.blank()}#{self.pick((' ', '', '  '))}{keyword}{self.gap()}{written}"
 
-def _comment(text: str) -> str:
-    """The text as a comment that is no metadata and does not end like a line of DOS."""
-    metadata = text.lstrip(" \t").startswith(("HELP", "TYPE"))
-    return f"#{'x' if metadata else ''}{text}".rstrip("\r")
+    def _name(self, name: str, is_legacy: bool) -> str:
+        return name if is_legacy and self.pick((True, False)) else quote(name)
 
+    def sample(self, sample: Sample) -> str:
+        items: list[str] = []
+        for name, value in sample.labels.items():
+            written = self._name(name, is_legacy_label_name(name))
+            item = f"{written}{self.blank()}={self.blank()}{quote(value)}{self.blank()}"
+            items.insert(self.pick(range(len(items), -1, -1)), item)
+        name = self._name(sample.name, is_legacy_metric_name(sample.name))
+        if name == sample.name:
+            start = self.blank() + name
+        else:
+            start = self.blank()
+            items.insert(self.pick(range(len(items) + 1)), name + self.blank())
+        if items:
+            comma = self.pick(("", "," + self.blank()))
+            braces = f"{{{self.blank()}{f',{self.blank()}'.join(items)}{comma}}}"
+            braces = self.blank() + braces if name == sample.name else braces
+        else:
+            braces = self.pick(("", "{}", " { }"))
+        value = (self.blank() if braces else self.gap()) + self.number(sample.value)
+        time = "" if sample.timestamp_ns is None else self.gap() + self._integer(sample.timestamp_ns // _NS_PER_MS)
+        return start + braces + value + time + self.blank()
 
-@st.composite
-def _numbers(draw: DrawFn, value: float) -> str:
-    """Text that reads back as the value, and is no integer that float64 could not hold."""
-    if math.isnan(value):
-        return draw(st.sampled_from(("NaN", "nan", "NAN", "nAn")))
-    sign = "-" if math.copysign(1, value) < 0 else draw(st.sampled_from(("", "+")))
-    if math.isinf(value):
-        return sign + draw(st.sampled_from(("Inf", "inf", "INF", "infinity", "Infinity", "iNfInItY")))
-    style = draw(st.sampled_from(("canonical", "plain", "exponent")))
-    if style == "canonical":
-        return sign + format_float(abs(value))
-    number = Decimal(repr(abs(value)))
-    if style == "plain" and (number == 0 or Decimal("1e-9") < number < 2**53):
-        mantissa, exponent = f"{number:f}", ""
-    else:
-        digits = "".join(map(str, number.as_tuple().digits))
-        power = int(number.as_tuple().exponent)
-        place = draw(st.integers(0, len(digits)))
-        mantissa = f"{digits[:place]}.{digits[place:]}"
-        exponent = draw(st.sampled_from("eE")) + draw(_integers(power + len(digits) - place))
-    zeros = draw(st.sampled_from(("", "0", "000")))
-    if "." in mantissa:
-        mantissa += zeros
-    else:
-        mantissa += draw(st.sampled_from(("", ".", ".0")))
-    return sign + draw(st.sampled_from(("", "0", "000"))) + mantissa + exponent
+    def ignored_lines(self) -> list[str]:
+        """Empty lines and comments, now and then."""
+        return [self._ignored_line() for _ in range(self.pick((0, 0, 0, 1, 2)))]
 
+    def _ignored_line(self) -> str:
+        if self.pick((True, False)):
+            return self.pick(_COMMENTS)
+        text = self._draw(_COMMENT_TEXTS)
+        metadata = text.lstrip(" \t").startswith(("HELP", "TYPE"))
+        return f"#{'x' if metadata else ''}{text}".rstrip("\r")
 
-@st.composite
-def _integers(draw: DrawFn, value: int) -> str:
-    sign = "-" if value < 0 else draw(st.sampled_from(("", "+")))
-    return sign + draw(st.sampled_from(("", "0", "00"))) + str(abs(value))
+    def number(self, value: float) -> str:
+        """Text that reads back as the value, and is no integer that float64 could not hold."""
+        if math.isnan(value):
+            return self.pick(("NaN", "nan", "NAN", "nAn"))
+        sign = "-" if math.copysign(1, value) < 0 else self.pick(("", "+"))
+        if math.isinf(value):
+            return sign + self.pick(("Inf", "inf", "INF", "infinity", "Infinity", "iNfInItY"))
+        style = self.pick(("canonical", "plain", "exponent"))
+        if style == "canonical":
+            return sign + format_float(abs(value))
+        number = Decimal(repr(abs(value)))
+        if style == "plain" and (number == 0 or Decimal("1e-9") < number < 2**53):
+            mantissa, exponent = f"{number:f}", ""
+        else:
+            digits = "".join(map(str, number.as_tuple().digits))
+            place = self.pick(range(len(digits) + 1))
+            mantissa = f"{digits[:place]}.{digits[place:]}"
+            power = int(number.as_tuple().exponent) + len(digits) - place
+            exponent = self.pick("eE") + self._integer(power)
+        mantissa += self.pick(("", "0", "000") if "." in mantissa else ("", ".", ".0"))
+        return sign + self.pick(("", "0", "000")) + mantissa + exponent
+
+    def _integer(self, value: int) -> str:
+        sign = "-" if value < 0 else self.pick(("", "+"))
+        return sign + self.pick(("", "0", "00")) + str(abs(value))
 
 
 # --------------------------------------------------------------------------------------------- what is not valid
@@ -666,27 +651,36 @@ def invalid_expositions(
         raise ValueError(f"no text has the fault {unknown[0]}")
     if not codes:
         raise ValueError("no codes are given")
-    return _invalid_expositions(names, sorted(codes, key=INVALID_CODES.index))
+    ordered = sorted(codes, key=INVALID_CODES.index)
+    faults = st.sampled_from([(code, line) for code in ordered for line in _LINES[code]])
+    around = spelled_expositions(names=names, max_families=2, max_metrics=2)
+    return _invalid_expositions(faults, around)
+
+
+_FLAGS: Final = st.booleans()
+_LABEL_NAMES: Final = label_names(names="legacy")
+_STRINGS: Final = st.text(max_size=8).map(lambda text: quote(text)[1:-1])
 
 
 @st.composite
-def _invalid_expositions(draw: DrawFn, names: Names, codes: Sequence[Code]) -> tuple[bytes, Code]:
-    code = draw(st.sampled_from(codes))
-    template = Template(draw(st.sampled_from(_LINES[code])))
-    exposition, text = draw(spelled_expositions(names=names, max_families=2, max_metrics=2))
+def _invalid_expositions(
+    draw: DrawFn, faults: SearchStrategy[tuple[Code, str]], around: SearchStrategy[tuple[Exposition, bytes]]
+) -> tuple[bytes, Code]:
+    code, template = draw(faults)
+    exposition, text = draw(around)
     name = "faulty"
     while any(other.startswith(name) for other in exposition):
         name += "_"
     fields = {
         "name": name,
-        "label": draw(label_names(names="legacy")),
-        "value": quote(draw(st.text(max_size=8)))[1:-1],
-        "number": draw(st.floats().flatmap(_numbers)),
+        "label": draw(_LABEL_NAMES),
+        "value": draw(_STRINGS),
+        "number": _Spelling(draw).number(draw(_FLOATS)),
     }
-    lines = template.substitute(fields).encode("utf-8", "surrogateescape")
+    lines = Template(template).substitute(fields).encode("utf-8", "surrogateescape")
     if code is Code.MISSING_FINAL_NEWLINE:
         return text + lines, code
-    first = code is Code.BYTE_ORDER_MARK or not draw(st.booleans())
+    first = code is Code.BYTE_ORDER_MARK or not draw(_FLAGS)
     return lines + b"\n" + text if first else text + lines + b"\n", code
 
 
