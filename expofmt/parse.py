@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import BinaryIO, Final, Literal, NamedTuple, get_args
 
 from . import engine
-from .codes import Code, Profile, Severity, severity_of, verdict
+from .codes import Code, Kind, Profile, Severity, severity_of, verdict
 from .consistency import faults_of
-from .diagnostics import Diagnostic, Place, error_for
+from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, ParseError, Place
 from .engine import Fault, Scan, ScannedFamily
 from .formats import Format
 from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
@@ -65,7 +65,7 @@ def parse(
     faults = [*scan.faults, *faults_of(scan.families)] if strict else scan.faults
     refused = reading.is_error if strict else reading.is_fatal
     if any(refused(fault.code) for fault in faults):
-        raise error_for(reading.diagnostics(faults, scan.suppressed))
+        raise reading.error_type(faults)(reading.diagnostics(faults, scan.suppressed))
     if on_warning is not None:
         for diagnostic in reading.diagnostics(faults, scan.suppressed):
             on_warning(diagnostic)
@@ -107,7 +107,7 @@ class _Reading(NamedTuple):
     max_diagnostics: int
 
     def scan(self, format: Format) -> Scan:
-        return engine.scan(self.source.data, format, max_faults=self.max_diagnostics)
+        return engine.scan(self.source.data, Format(format), max_faults=self.max_diagnostics)
 
     def severity(self, code: str) -> Severity | None:
         if code == Code.NON_LEGACY_NAME and self.names != "legacy":
@@ -119,6 +119,11 @@ class _Reading(NamedTuple):
 
     def is_fatal(self, code: str) -> bool:
         return verdict(Code(code)).fatal and self.is_error(code)
+
+    def error_type(self, faults: Iterable[Fault]) -> type[ExpositionError]:
+        """What refuses them: a matter of all faults, not only of those that are shown."""
+        syntax = any(verdict(Code(fault.code)).kind is Kind.SYNTAX and self.is_error(fault.code) for fault in faults)
+        return ParseError if syntax else ConsistencyError
 
     def diagnostics(self, faults: Iterable[Fault], suppressed: Mapping[str, int]) -> list[Diagnostic]:
         reported = [fault for fault in faults if self.severity(fault.code)]
@@ -168,13 +173,17 @@ def iter_families(
     buffer, offset, lines, want = b"", 0, 0, _CHUNK_BYTES
     at_end = False
     while not at_end:
-        chunk = file.read(want)
+        chunk = _filled(file, want)
         at_end = not chunk
         buffer += chunk
         whole_lines = len(buffer) if at_end else buffer.rfind(b"\n") + 1
         reading = _reading(Source(filename, buffer[:whole_lines]), profile, names, max_diagnostics)
         scan = reading.scan(format)
         done = whole_lines if at_end else _finished_before(scan.families, whole_lines)
+        if scan.suppressed and done < whole_lines:
+            # How many of the faults that are not listed belong to finished families, only a second look can tell.
+            reading = reading._replace(source=Source(filename, buffer[:done]))
+            scan = reading.scan(format)
         families = [family for family in scan.families if family.start < done]
         faults = [fault for fault in scan.faults if fault.start < done or at_end]
         scattered = [_resumed(family) for family in families if _continues(family, seen)]
@@ -186,7 +195,7 @@ def iter_families(
             for diagnostic in reading.diagnostics([*faults, *scattered], scan.suppressed)
         ]
         if scattered or any(refused(fault.code) for fault in faults):
-            raise error_for(diagnostics)
+            raise reading.error_type(faults)(diagnostics)
         if on_warning is not None:
             for diagnostic in diagnostics:
                 on_warning(diagnostic)
@@ -196,6 +205,17 @@ def iter_families(
         # A family that fills the buffer needs a larger one; doubling keeps the work in proportion to the file.
         want = _CHUNK_BYTES if done else 2 * want
         offset, lines, buffer = offset + done, lines + buffer.count(b"\n", 0, done), buffer[done:]
+
+
+def _filled(file: BinaryIO, size: int) -> bytes:
+    """So many bytes, or what is left: a pipe gives less at a time, and what is accepted must not depend on that."""
+    parts: list[bytes] = []
+    while size > 0:
+        parts.append(file.read(size))
+        if len(parts[-1]) == 0:
+            break
+        size -= len(parts[-1])
+    return b"".join(parts)
 
 
 def _finished_before(families: list[ScannedFamily], end: int) -> int:
@@ -242,9 +262,15 @@ def _reading(source: Source, profile: str, names: Names, max_diagnostics: int) -
     return _Reading(source, Profile(profile), names, max_diagnostics)
 
 
-def _source(source: bytes | str, filename: str) -> Source:
-    # A lone surrogate is no text; as bytes it is reported at its place.
-    return Source(filename, source.encode("utf-8", "surrogatepass") if isinstance(source, str) else bytes(source))
+def _source(source: object, filename: str) -> Source:
+    if isinstance(source, str):
+        # A lone surrogate is no text; as bytes it is reported at its place.
+        return Source(filename, source.encode("utf-8", "surrogatepass"))
+    if isinstance(source, bytes):
+        return Source(filename, source)
+    if isinstance(source, (bytearray, memoryview)):
+        return Source(filename, bytes(source))
+    raise TypeError(f"an exposition is read from bytes or str, not from {type(source).__name__}")
 
 
 def _family(scanned: ScannedFamily) -> MetricFamily:
