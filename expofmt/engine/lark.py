@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import isinf
 from typing import Final, NamedTuple
 
 from ..codes import Code, verdict
@@ -29,17 +30,22 @@ __all__ = ["encode", "pack", "scan"]
 
 _BOM: Final = "\xef\xbb\xbf"
 _NS_PER_MS: Final = 1_000_000
-_INFINITIES: Final = frozenset((float("inf"), float("-inf")))
-# A float64 holds every integer of so many digits, and none of more than so many.
-_EXACT_DIGITS: Final = 15
+# A float64 holds every integer up to here, and none of more digits than this.
+_EXACT_INTEGERS: Final = 2.0**53
 _MOST_DIGITS: Final = 309
 
-_TYPE_WORDS: Final = {
-    **{str(member): member for member in MetricType},
+_TEXT_TYPES: Final = {
+    "counter": MetricType.COUNTER,
+    "gauge": MetricType.GAUGE,
+    "histogram": MetricType.HISTOGRAM,
+    "summary": MetricType.SUMMARY,
     "untyped": MetricType.UNKNOWN,
+}
+_ALL_TYPES: Final = {
+    **_TEXT_TYPES,
+    **{str(member): member for member in MetricType},
     "gauge_histogram": MetricType.GAUGEHISTOGRAM,
 }
-_TEXT_TYPES: Final = frozenset(MetricType) - {MetricType.GAUGEHISTOGRAM, MetricType.INFO, MetricType.STATESET}
 
 _COUNTED: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY))
 _COUNTS: Final = ("_bucket", "_count", "_gcount")
@@ -67,31 +73,18 @@ def scan(
 class _Family:
     """A family while it is being read; the spans are those of its name, on its metadata lines and in its samples."""
 
-    __slots__ = (
-        "columns",
-        "complete",
-        "end",
-        "first_name",
-        "help",
-        "help_name",
-        "last_name",
-        "name",
-        "start",
-        "type",
-        "type_name",
-    )
+    type = MetricType.UNKNOWN
+    help: str | None = None
+    complete = True
+    help_name: tuple[int, int] | None = None
+    type_name: tuple[int, int] | None = None
+    first_name: tuple[int, int] | None = None
+    last_name: tuple[int, int] | None = None
 
     def __init__(self, name: str, start: int) -> None:
         self.name = name
-        self.type = MetricType.UNKNOWN
-        self.help: str | None = None
         self.columns = Columns()
-        self.complete = True
         self.start = self.end = start
-        self.help_name: tuple[int, int] | None = None
-        self.type_name: tuple[int, int] | None = None
-        self.first_name: tuple[int, int] | None = None
-        self.last_name: tuple[int, int] | None = None
 
     @property
     def declared_name(self) -> tuple[int, int]:
@@ -99,16 +92,9 @@ class _Family:
         return min(span for span in (self.help_name, self.type_name) if span)
 
 
-class _Target:
-    """Where the samples of a name go, and what their values must be: a count, or even a whole one."""
-
-    __slots__ = ("family", "is_count", "is_whole", "name")
-
-    def __init__(self, family: _Family, name: str) -> None:
-        self.family = family
-        self.name = name
-        self.is_count = family.type in _COUNTED and name.removeprefix(family.name) in _COUNTS
-        self.is_whole = self.is_count and family.type is MetricType.SUMMARY
+# Where the samples of a name go: the family, the name (one string for all), and what their values must be: a count, or
+# even a whole one.
+_Target = tuple[_Family, str, bool, bool]
 
 
 class _Item(NamedTuple):
@@ -153,12 +139,8 @@ class _Scanner:
                 self.fault(Code.BYTE_ORDER_MARK, 0, start)
             for match in self.grammar.line.finditer(self.text, start):
                 kind = match.lastindex
-                if kind is None:
-                    continue
-                if kind <= Group.TIME:
-                    self.sample(match, kind)
-                else:
-                    self.line(match, kind)
+                if kind is not None:
+                    _READERS[kind](self, match, kind)
             if start < end and self.text[-1] != "\n":
                 self.fault(Code.MISSING_FINAL_NEWLINE, end, end)
         except _Stop:
@@ -191,28 +173,17 @@ class _Scanner:
 
     # --------------------------------------------------------------------------------------------------- lines
 
-    def line(self, match: re.Match[str], kind: int) -> None:
-        if kind <= Group.TIME:
-            self.sample(match, kind)
-        elif kind == Group.COMMENT:
-            if self.wants_comments:
-                self.comments.append(Span(*match.span(kind)))
-        elif kind <= Group.NAMED_TIME:
-            self.named_sample(match, kind)
-        elif kind <= Group.DOCSTRING:
-            self.help(match)
-        elif kind == Group.TYPE_WORD:
-            self.type(match)
-        else:
-            self.refuse(match)
+    def comment(self, match: re.Match[str], last: int) -> None:
+        if self.wants_comments:
+            self.comments.append(Span(*match.span(last)))
 
-    def refuse(self, match: re.Match[str]) -> None:
-        start, end = match.span(Group.REFUSED)
+    def refuse(self, match: re.Match[str], last: int) -> None:
+        start, end = match.span(last)
         if self.text.endswith("\r", start, end) and match.end() > end:
             self.fault(Code.CARRIAGE_RETURN, end - 1, end)
             without = self.grammar.line.fullmatch(self.text, start, end - 1)
             if without is not None and without.lastindex is not None:
-                self.line(without, without.lastindex)
+                _READERS[without.lastindex](self, without, without.lastindex)
             return
         self.refused_lines += 1
         # Explaining costs far more than counting, and nobody reads a thousand explanations.
@@ -268,8 +239,7 @@ class _Scanner:
         value_group: int,
         last: int,
     ) -> None:
-        target = self.targets.get(name) or self.target(name, match.start())
-        family = target.family
+        family, name, is_count, is_whole = self.targets.get(name) or self.target(name, match.start())
         columns = family.columns
         written = match[value_group]
         value = float(written)
@@ -277,8 +247,8 @@ class _Scanner:
         if value == 0:
             # Rendering would drop the sign, and tell another story than the input.
             literal = written if written[0] == "-" else None
-        elif len(written) > _EXACT_DIGITS or value in _INFINITIES:
-            if value in _INFINITIES and written[-1] not in "fFyY":
+        elif not -_EXACT_INTEGERS < value < _EXACT_INTEGERS:
+            if isinf(value) and written[-1] not in "fFyY":
                 self.fault(Code.VALUE_OUT_OF_RANGE, *match.span(value_group))
                 family.complete = False
                 return
@@ -292,7 +262,7 @@ class _Scanner:
                 family.complete = False
                 return
             columns.times[len(columns.names)] = time * _NS_PER_MS
-        if target.is_count and not (value >= 0 and not (target.is_whole and value % 1)):
+        if is_count and not (value >= 0 and not (is_whole and value % 1)):
             self.fault(Code.INVALID_COUNT, *match.span(value_group))
             family.complete = False
         if family is not self.current:
@@ -305,10 +275,11 @@ class _Scanner:
         if literal is not None:
             columns.literals[len(columns.names)] = literal
         end = match.end(last)
-        columns.names.append(target.name)
+        columns.names.append(name)
         columns.labels.append(labels)
         columns.values.append(value)
-        columns.spans.extend((start, end))
+        columns.spans.append(start)
+        columns.spans.append(end)
         if self.text.startswith((" ", "\t"), end):
             self.trailing_blank(end, match.end())
 
@@ -320,7 +291,8 @@ class _Scanner:
         family = self.families.get(name) or self.owner_by_suffix(name)
         if family is None:
             family = self.families[name] = _Family(name, line_start)
-        target = self.targets[name] = _Target(family, name)
+        is_count = family.type in _COUNTED and name.removeprefix(family.name) in _COUNTS
+        target = self.targets[name] = family, name, is_count, is_count and family.type is MetricType.SUMMARY
         return target
 
     def owner_by_suffix(self, name: str) -> _Family | None:
@@ -413,10 +385,10 @@ class _Scanner:
 
     # ----------------------------------------------------------------------------------------------- metadata
 
-    def help(self, match: re.Match[str]) -> None:
+    def help(self, match: re.Match[str], last: int) -> None:
         span = match.span(Group.HELP_NAME)
         family = self.declare(match[Group.HELP_NAME], span, match)
-        docstring = match[Group.DOCSTRING] or ""
+        docstring = match[last] if last == Group.DOCSTRING else ""
         if not self.utf8 or "\\" in docstring:
             start = match.start(Group.DOCSTRING)
             if self.malformed(docstring, start):
@@ -435,18 +407,12 @@ class _Scanner:
         if "\\" in docstring:
             family.help = _HELP_ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", family.help)
 
-    def type(self, match: re.Match[str]) -> None:
+    def type(self, match: re.Match[str], last: int) -> None:
         span = match.span(Group.TYPE_NAME)
         family = self.declare(match[Group.TYPE_NAME], span, match)
-        word = match[Group.TYPE_WORD]
-        kind = _TYPE_WORDS.get(word)
-        if kind is None:
-            kind = _TYPE_WORDS[word.lower()]
-            self.fault(Code.TYPE_CASE, *match.span(Group.TYPE_WORD))
-        if kind not in _TEXT_TYPES or word.lower() == MetricType.UNKNOWN:
-            self.fault(Code.OPENMETRICS_TYPE, *match.span(Group.TYPE_WORD))
-        if self.text.startswith((" ", "\t"), match.end(Group.TYPE_WORD)):
-            self.trailing_blank(match.end(Group.TYPE_WORD), match.end())
+        kind = _TEXT_TYPES.get(match[last]) or self.unusual_type(match, last)
+        if self.text.startswith((" ", "\t"), match.end(last)):
+            self.trailing_blank(match.end(last), match.end())
         if family is None:
             return
         if family.type_name or family.first_name:
@@ -465,6 +431,14 @@ class _Scanner:
             # Names that were nobody's may belong to this family from here on.
             self.targets.clear()
             self.has_suffixes = True
+
+    def unusual_type(self, match: re.Match[str], last: int) -> MetricType:
+        word = match[last].lower()
+        if word != match[last]:
+            self.fault(Code.TYPE_CASE, *match.span(last))
+        if word not in _TEXT_TYPES:
+            self.fault(Code.OPENMETRICS_TYPE, *match.span(last))
+        return _ALL_TYPES[word]
 
     def declare(self, written: str, span: tuple[int, int], match: re.Match[str]) -> _Family | None:
         """The family that a metadata line speaks of, or None where its name is at fault or another one's suffix."""
@@ -507,6 +481,15 @@ def _milliseconds(written: str) -> int | None:
 def _is_inexact(written: str, value: float) -> bool:
     """Whether this is an integer that float64 rounds."""
     digits = written.lstrip("+-").lstrip("0")
-    if len(digits) <= _EXACT_DIGITS or not digits.isdigit():
-        return False
-    return len(digits) > _MOST_DIGITS or int(digits) != abs(int(value))
+    return digits.isdigit() and (len(digits) > _MOST_DIGITS or int(digits) != abs(int(value)))
+
+
+# Who reads a line, by the last of its parts: see Group.
+_READERS: Final[tuple[Callable[[_Scanner, re.Match[str], int], None], ...]] = (
+    *[_Scanner.sample] * (Group.TIME + 1),
+    *[_Scanner.named_sample] * (Group.NAMED_TIME - Group.TIME),
+    *[_Scanner.help] * (Group.DOCSTRING - Group.NAMED_TIME),
+    *[_Scanner.type] * (Group.TYPE_WORD - Group.DOCSTRING),
+    _Scanner.comment,
+    _Scanner.refuse,
+)
