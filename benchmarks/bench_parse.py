@@ -17,11 +17,10 @@ from rivals import (
 )
 
 OURS = (
-    "parse: grammar, UTF-8, numbers, names and duplicate labels, metadata and their order; families of columns, label "
-    "sets checked but not split",
+    "parse: grammar, UTF-8, numbers, names, duplicate labels, metadata and their order; columns, label sets not split",
     "objects: parse, then each sample as an object, its labels read",
-    "strict, check: parse, then duplicate samples and the histogram rules, which split all label sets; check goes on at "
-    "bad lines and gives no families",
+    "strict: parse, then duplicate samples and the histogram rules, which split all label sets",
+    "check: the same, going on at bad lines, and giving no families",
 )
 
 

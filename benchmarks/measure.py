@@ -102,7 +102,8 @@ def _commit() -> str:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=False).stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + (", changed" if git("status", "--porcelain", "expofmt", "grammar") else "")
+    changed = git("status", "--porcelain", "--", "../expofmt", "../grammar")
+    return git("rev-parse", "--short", "HEAD") + (", changed" if changed else "")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -25,8 +25,8 @@ PROMETHEUS_CLIENT = (
     "line, checks neither metadata nor duplicates"
 )
 PROMTOOL = (
-    "promtool: `promtool check metrics`, a fresh process that reads a file; Prometheus' own parser in Go, then its lint "
-    "rules; stops at the first bad line"
+    "promtool: `promtool check metrics`, a fresh process that reads a file; Prometheus' own parser in Go, then its "
+    "lint rules; stops at the first bad line"
 )
 BARE_LARK = "bare Lark: an LALR parse by the fine rules of our grammar, to a tree and no further; real scrapes only"
 
@@ -46,7 +46,7 @@ class Registry:
 
 
 def prometheus_client_render(registry: Registry) -> bytes:
-    return generate_latest(registry)  # type: ignore[arg-type]
+    return generate_latest(registry)
 
 
 @cache
@@ -63,7 +63,8 @@ def promtool() -> str | None:
 
 def promtool_check(path: Path) -> None:
     with path.open("rb") as file:
-        done = subprocess.run([promtool() or "promtool", "check", "metrics"], stdin=file, capture_output=True, check=False)
+        command = [promtool() or "promtool", "check", "metrics"]
+        done = subprocess.run(command, stdin=file, capture_output=True, check=False)
     if done.returncode not in (0, 3):  # 3: what its lint rules found
         raise RuntimeError(done.stderr.decode(errors="replace")[:500])
 
