@@ -316,7 +316,7 @@ def spelled_expositions(
     With ``interleaved`` the families' lines are mixed. That is read the same way, but ``check`` objects.
 
     >>> from hypothesis import find
-    >>> meaning, text = find(spelled_expositions(), lambda pair: pair[0].sample_count > 0)
+    >>> meaning, text = find(spelled_expositions(max_families=1), lambda pair: pair[0].sample_count > 0)
     >>> str(meaning["a"].samples[0]), text
     ('a 0', b'# TYPE a counter\na 0\n')
     """
@@ -610,13 +610,21 @@ _LINES: Final[Mapping[Code, Sequence[str]]] = {
         "$name $number 5\n$name $number 05",
         '$name{$label="$value",${label}b="c"} 1\n$name{${label}b="c",$label="$value"} 2',
     ),
-    Code.MISSING_LE: (_histogram_lines({5: "${name}_bucket $number"}),),
+    Code.MISSING_LE: (_histogram_lines({5: "${name}_bucket 1"}),),
     Code.INVALID_LE: (
-        _histogram_lines({5: '${name}_bucket{le="x"} $number'}),
-        _histogram_lines({5: '${name}_bucket{le="NaN"} $number'}),
+        _histogram_lines({5: '${name}_bucket{le="x"} 1'}),
+        _histogram_lines({5: '${name}_bucket{le=""} 1'}),
+        _histogram_lines({5: '${name}_bucket{le="0x1"} 1'}),
+    ),
+    Code.NAN_BOUND: (
+        _histogram_lines({5: '${name}_bucket{le="NaN"} 1'}),
+        f'{_SUMMARY}\n$name{{quantile="nan"}} $number',
     ),
     Code.MISSING_QUANTILE: (f"{_SUMMARY}\n$name $number", f'{_SUMMARY}\n$name{{$label="$value"}} $number'),
-    Code.INVALID_QUANTILE: (f'{_SUMMARY}\n$name{{quantile="x"}} $number', f'{_SUMMARY}\n$name{{quantile="NaN"}} 1'),
+    Code.INVALID_QUANTILE: (
+        f'{_SUMMARY}\n$name{{quantile="x"}} $number',
+        f'{_SUMMARY}\n$name{{quantile="1e400"}} $number',
+    ),
     Code.QUANTILE_OUT_OF_RANGE: (
         f'{_SUMMARY}\n$name{{quantile="1.5"}} $number',
         f'{_SUMMARY}\n$name{{quantile="-1"}} $number',
@@ -624,11 +632,11 @@ _LINES: Final[Mapping[Code, Sequence[str]]] = {
     Code.STRAY_SAMPLE: (_histogram_lines({5: "$name $number"}),),
     Code.MISSING_INF_BUCKET: (_histogram_lines({2: ""}), _histogram_lines({1: "", 2: ""})),
     Code.BUCKET_ORDER: (_histogram_lines({1: f"{_INF} 2", 2: f"{_ONE} 1"}),),
-    Code.DUPLICATE_BUCKET: (_histogram_lines({5: '${name}_bucket{le="1.0"} 1'}),),
+    Code.DUPLICATE_BUCKET: (_histogram_lines({1: f'{_ONE} 1\n${{name}}_bucket{{le="1.0"}} 1'}),),
     Code.BUCKET_NOT_CUMULATIVE: (_histogram_lines({1: f"{_ONE} 3"}),),
     Code.COUNT_MISMATCH: (_histogram_lines({4: "${name}_count 3"}),),
-    Code.MISSING_SUM: (_histogram_lines({3: ""}), "# TYPE $name summary\n${name}_count 1"),
-    Code.MISSING_COUNT: (_histogram_lines({4: ""}), "# TYPE $name summary\n${name}_sum 1"),
+    Code.MISSING_SUM: (_histogram_lines({3: ""}),),
+    Code.MISSING_COUNT: (_histogram_lines({4: ""}),),
 }
 
 # The codes of which :func:`invalid_expositions` knows examples.
