@@ -192,7 +192,7 @@ _VAGUE: Final[Mapping[str, str]] = {
     "family": "the family",
     "first": "one",
     "first_input": "the first input",
-    "format": "the format",
+    "format": "target",
     "sample": "the sample",
     "second": "another",
     "second_input": "the second input",
@@ -375,7 +375,7 @@ _OTHER_QUOTES: Final = {"'": "'", "`": "`", "“": "”", "‘": "’", "«": "�
 
 
 def _help_unquoted_value(context: Context) -> str | None:
-    value, close = context.found, _OTHER_QUOTES.get(context.found[:1])
+    value, close = context.found.rstrip(",}"), _OTHER_QUOTES.get(context.found[:1])
     if close:
         end = (context.found + context.after).find(close, 1)
         value = (context.found + context.after)[1:end] if end > 0 else value[1:]
@@ -515,7 +515,7 @@ def _is_label_name(context: Context) -> bool:
 
 
 def _label_non_legacy(context: Context) -> str:
-    return "expected letters, digits and `_`" + ("" if _is_label_name(context) else " or `:`")
+    return "expected letters, digits and `_`" if _is_label_name(context) else "expected letters, digits, `_` and `:`"
 
 
 def _help_non_legacy(context: Context) -> str | None:
@@ -932,7 +932,7 @@ ROWS: Final[Mapping[Code, Row]] = {
         help="use the same bounds everywhere, or merge with `first` or `last`",
     ),
     Code.FORMAT_LOSS: Row(
-        "format $format cannot hold $what",
+        "the $format format cannot hold $what",
         "in metric family `$family`",
         help="allow the loss with `lossy=True` or `--lossy`",
     ),

@@ -63,15 +63,23 @@ def format_text(
     b 2.5
     # TYPE c gauge
     """
-    data = _CARRIAGE_RETURNS.sub(b"", data)
+    data = _without_carriage_returns(data)
     scan = engine.scan(data, Format.TEXT, comments=True)
     if names == "legacy" or any(verdict(Code(fault.code)).fatal for fault in scan.faults):
         parse(data, names=names, filename=filename, max_diagnostics=max_diagnostics)  # raises what there is to say
     return b"".join(_pieces(data, scan))
 
 
-_CARRIAGE_RETURNS: Final = re.compile(rb"\r+(?=\n|\Z)")
+# A run of them is looked at from its first one only, so that the time is linear in its length.
+_CARRIAGE_RETURNS: Final = re.compile(rb"(?<!\r)\r++(?=\n|\Z)")
 _BLANK_LINES: Final = re.compile(rb"(?:[ \t]*+\n)*+[ \t]*+")
+
+
+def _without_carriage_returns(data: bytes) -> bytes:
+    """The lines without those at their ends."""
+    data = data.replace(b"\r\n", b"\n")
+    # What is left are doubled ones, and one at the end of a file that was cut off: too rare to be a memory's concern.
+    return _CARRIAGE_RETURNS.sub(b"", data) if b"\r\n" in data or data.endswith(b"\r") else data
 
 
 class _Comment(NamedTuple):

@@ -26,6 +26,7 @@ from .options import (
     FINDINGS,
     TROUBLE,
     Tally,
+    counted,
     finish,
     inputs_argument,
     max_diagnostics_option,
@@ -198,7 +199,7 @@ def command(
     if not found:
         size = sum(len(data) for same in sources.values() for data in same)
         try:
-            with working("merging", f"{len(expositions)} inputs", size, quiet=quiet):
+            with working("merging", counted(len(expositions), "input"), size, quiet=quiet):
                 united = merge(*expositions, policy=policy, on_warning=found.append)
                 text = render(united, lossy=lossy, on_warning=found.append)
         except ExpositionError as error:
@@ -233,13 +234,14 @@ def _with_line(place: Place, sources: Mapping[str, Sequence[bytes]]) -> Place:
     # Of an input that is given twice, the merge's own name for it tells more than a line number would.
     if place.line is not None or len(same) != 1:
         return place
-    span = place.span or _metadata_line(place.excerpt, same[0])
-    if span is None:
-        return place
     source = Source(place.filename, same[0])
+    if (span := place.span) is None:
+        span = _metadata_line(place.excerpt, same[0])
+        return Place.of(source, span, place.label) if span else place
+    # The sample stays as it is shown, with the labels that were set.
     line, column = source.position(span.start)
     end_line, end_column = source.position(span.end)
-    return replace(place, span=span, line=line, column=column, end_line=end_line, end_column=end_column)
+    return replace(place, line=line, column=column, end_line=end_line, end_column=end_column)
 
 
 def _metadata_line(shown: str, data: bytes) -> Span | None:
