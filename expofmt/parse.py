@@ -70,7 +70,7 @@ def parse(
         for diagnostic in reading.diagnostics(faults, scan.suppressed):
             on_warning(diagnostic)
     families = (_family(scanned) for scanned in scan.families)
-    return Exposition(families, format=format, filename=filename)
+    return Exposition(families, format=Format(format), filename=filename)
 
 
 def check(
