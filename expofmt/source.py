@@ -1,11 +1,13 @@
 """Bytes with a name, and where in them a byte offset lies for a human reader."""
 
-from itertools import accumulate
+from bisect import bisect_left, bisect_right
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 __all__ = ["Source", "Span"]
 
 _BLOCK_BITS = 16
+_BLOCK = 1 << _BLOCK_BITS
 
 
 class Span(NamedTuple):
@@ -38,7 +40,7 @@ class Source:
     (2, 9)
     """
 
-    __slots__ = ("_lines_before", "data", "name")
+    __slots__ = ("_characters_before", "_lines_before", "data", "name")
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name = name
@@ -46,6 +48,8 @@ class Source:
         # Number of LF before each block of 2**_BLOCK_BITS bytes. It grows with the bytes and not with the lines, so a
         # file of many short lines costs no more than one pass of bytes.count.
         self._lines_before: list[int] | None = None
+        # Number of characters before each block, for lines longer than one.
+        self._characters_before: list[int] | None = None
 
     def __repr__(self) -> str:
         return f"<Source {self.name!r}, {len(self.data)} bytes>"
@@ -57,8 +61,8 @@ class Source:
         the line's last character; the end of the data is one column past the last character, or column 1 of the next
         line if the data ends with LF. An offset inside a multi-byte character is at that character's column.
 
-        Takes time proportional to the length of the line up to the offset. Raises ValueError if the offset is
-        outside of the data.
+        The first question may take a pass over the data, all others at most the time for two blocks of it, however long
+        the line is. Raises ValueError if the offset is outside of the data.
 
         >>> Source("a.prom", b"a 1\\nb").position(5)
         (2, 2)
@@ -67,7 +71,9 @@ class Source:
         """
         start = self._line_start(offset)
         end = self.character_start(offset)
-        return self._line_number(offset), len(self.text(start, end)) + 1
+        if end - start <= _BLOCK:
+            return self._line_number(offset), len(self.text(start, end)) + 1
+        return self._line_number(offset), self._characters(end) - self._characters(start) + 1
 
     def line_span(self, offset: int) -> Span:
         """The bytes of the line that holds the offset, without its LF (and with its CR, if there is one).
@@ -78,9 +84,7 @@ class Source:
         >>> Source("a.prom", b"a 1\\nb 2\\n").line_span(4)
         Span(start=4, end=7)
         """
-        start = self._line_start(offset)
-        end = self.data.find(b"\n", offset)
-        return Span(start, len(self.data) if end < 0 else end)
+        return Span(self._line_start(offset), self._line_end(offset))
 
     def text(self, start: int, end: int) -> str:
         """The characters of a range of bytes; a byte that is no UTF-8 becomes a lone surrogate, one character.
@@ -109,12 +113,40 @@ class Source:
     def _line_start(self, offset: int) -> int:
         if not 0 <= offset <= len(self.data):
             raise ValueError(f"offset {offset} is outside of the {len(self.data)} bytes of {self.name}")
-        return self.data.rfind(b"\n", 0, offset) + 1
+        number = offset >> _BLOCK_BITS
+        found = self.data.rfind(b"\n", number << _BLOCK_BITS, offset)
+        if found < 0:
+            before = self._lines()
+            number = bisect_left(before, before[number]) - 1  # the last block before it that has an LF
+            if number >= 0:
+                found = self.data.rfind(b"\n", number << _BLOCK_BITS, (number + 1) << _BLOCK_BITS)
+        return found + 1
+
+    def _line_end(self, offset: int) -> int:
+        number = offset >> _BLOCK_BITS
+        found = self.data.find(b"\n", offset, (number + 1) << _BLOCK_BITS)
+        before = self._lines()
+        if found < 0 and number + 1 < len(before):
+            number = bisect_right(before, before[number + 1]) - 1  # the first block after it that has an LF
+            found = self.data.find(b"\n", number << _BLOCK_BITS)
+        return len(self.data) if found < 0 else found
 
     def _line_number(self, offset: int) -> int:
-        if self._lines_before is None:
-            block = 1 << _BLOCK_BITS
-            counts = (self.data.count(b"\n", start, start + block) for start in range(0, len(self.data), block))
-            self._lines_before = list(accumulate(counts, initial=0))
         number = offset >> _BLOCK_BITS
-        return self._lines_before[number] + self.data.count(b"\n", number << _BLOCK_BITS, offset) + 1
+        return self._lines()[number] + self.data.count(b"\n", number << _BLOCK_BITS, offset) + 1
+
+    def _lines(self) -> list[int]:
+        if self._lines_before is None:
+            starts = range(0, len(self.data), _BLOCK)
+            counts = (self.data.count(b"\n", start, start + _BLOCK) for start in starts)
+            self._lines_before = list(accumulate(counts, initial=0))
+        return self._lines_before
+
+    def _characters(self, end: int) -> int:
+        """How many characters stand before one."""
+        if self._characters_before is None:
+            starts = [self.character_start(start) for start in range(0, len(self.data) + 1, _BLOCK)]
+            counts = (len(self.text(first, last)) for first, last in pairwise(starts))
+            self._characters_before = list(accumulate(counts, initial=0))
+        number = end >> _BLOCK_BITS
+        return self._characters_before[number] + len(self.text(self.character_start(number << _BLOCK_BITS), end))
