@@ -191,9 +191,10 @@ def command(
     Without an option, one input is read and its formatting goes to stdout, which is also what --write does with
     standard input. A file is replaced as a whole or not at all.
 
-    Families are sorted by name, samples within them, and labels within these. Scattered families, CR LF, a missing
-    last line feed, types in upper case and HELP after samples are repaired. Values never change. Comments stay with
-    the family that they stand before; one at the top stays there if a blank line follows it.
+    Families are sorted by name, samples within them, and labels within these; numbers are spelt as Prometheus spells
+    them, those in le and quantile included. Scattered families, CR LF, a missing last line feed, types in upper case
+    and HELP after samples are repaired. Values never change. Comments stay with the family that they stand before; one
+    at the top stays there if a blank line follows it.
 
     What a parser refuses is left as it is: diagnostics go to stderr, and the exit code is 1.
     """
