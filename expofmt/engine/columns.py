@@ -44,9 +44,9 @@ SeriesKey = tuple[str, Pairs, int | None]
 _LABEL: Final = re.compile(
     r'([a-zA-Z_][a-zA-Z0-9_]*+|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
 )
-_ESCAPE: Final = re.compile(r'\\([\\"n])')
-_ESCAPED: Final = {"\\": "\\", '"': '"', "n": "\n"}
-_REMEMBERED: Final = 1 << 16
+# How many label sets are remembered, and how long one may be, so that no huge input stays in memory after its use.
+_REMEMBERED: Final = 1 << 14
+_LONGEST_REMEMBERED: Final = 1 << 10
 _NS_PER_MS: Final = 1_000_000
 
 _HISTOGRAMS: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM))
@@ -58,16 +58,22 @@ def unescape(text: str) -> str:
     >>> unescape(r"C:\\dir\q")
     'C:\\dir\\q'
     """
-    return _ESCAPE.sub(lambda match: _ESCAPED[match[1]], text) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    # What stands between escaped backslashes has no backslash but those of other escapes.
+    return "\\".join(part.replace("\\n", "\n").replace('\\"', '"') for part in text.split("\\\\"))
 
 
-@lru_cache(_REMEMBERED)
 def pairs_of(labels: str) -> Pairs:
     """The label pairs, sorted by name, of a label set as it is written.
 
     >>> pairs_of('{b="1", "a.c"="2",}')
     (('a.c', '2'), ('b', '1'))
     """
+    return _remembered_pairs(labels) if len(labels) <= _LONGEST_REMEMBERED else _read_pairs(labels)
+
+
+def _read_pairs(labels: str) -> Pairs:
     found = [
         (unescape(name[1:-1]) if name[0] == '"' else name, unescape(value)) for name, value in _LABEL.findall(labels)
     ]
@@ -75,8 +81,15 @@ def pairs_of(labels: str) -> Pairs:
     return tuple(found)
 
 
-@lru_cache(_REMEMBERED)
+_remembered_pairs = lru_cache(_REMEMBERED)(_read_pairs)
+
+
 def _label_set(labels: str) -> LabelSet:
+    return _remembered_label_set(labels) if len(labels) <= _LONGEST_REMEMBERED else LabelSet._of(_read_pairs(labels))
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_label_set(labels: str) -> LabelSet:
     return LabelSet._of(pairs_of(labels))
 
 
@@ -394,8 +407,8 @@ class LarkSamples(Samples):
 
     def duplicates(self) -> list[tuple[int, int]]:
         rows: dict[SeriesKey, int] = {}
-        firsts = [rows.setdefault(key, index) for index, key in enumerate(self._keys())]
-        return [(index, first) for index, first in enumerate(firsts) if index != first]
+        firsts = ((index, rows.setdefault(key, index)) for index, key in enumerate(self._keys()))
+        return [pair for pair in firsts if pair[0] != pair[1]]
 
     def fingerprints(self) -> Sequence[int]:
         return array(

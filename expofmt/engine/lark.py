@@ -11,7 +11,7 @@ Input is decoded as latin-1, so that an index into the text is a byte offset; wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from math import isinf
 from typing import Final, NamedTuple
 
@@ -51,10 +51,8 @@ _COUNTED: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, Me
 _COUNTS: Final = ("_bucket", "_count", "_gcount")
 _SUFFIXES: Final = tuple(dict.fromkeys(suffix for suffixes in TEXT_SUFFIXES.values() for suffix in suffixes))
 
-# A backslash and the character after it, which in latin-1 may take several.
-_ESCAPE: Final = re.compile(r"\\([\xc0-\xf7][\x80-\xbf]{1,3}|.|\Z)")
-_KNOWN_ESCAPES: Final = frozenset('\\"n')
-_HELP_ESCAPE: Final = re.compile(r"\\([\\n])")
+# What is no unknown escape, and then one: a backslash and the character after it, which in latin-1 may take several.
+_UNKNOWN_ESCAPE: Final = re.compile(r'(?:[^\\]++|\\[\\"n])*+(?:(\\(?:[\xc0-\xf7][\x80-\xbf]{1,3}|.|\Z))|\Z)')
 
 
 def scan(
@@ -215,7 +213,7 @@ class _Scanner:
 
     def named_sample(self, match: re.Match[str], last: int) -> None:
         start = match.start(Group.NAMED_LABELS)
-        items = self.items(match[Group.NAMED_LABELS], start)
+        items = list(self.items(match[Group.NAMED_LABELS], start))
         [quoted] = [item for item in items if item.value is None]
         labels = [item for item in items if item.value is not None]
         span = (quoted.start, quoted.start + len(quoted.name))
@@ -327,13 +325,11 @@ class _Scanner:
         meant = self.label_sets[written] = _decoded(written)
         return meant
 
-    def items(self, written: str, start: int) -> list[_Item]:
-        return [
-            _Item(match[1], start + match.start(1), match[2], start + match.start(2))
-            for match in self.grammar.item.finditer(written)
-        ]
+    def items(self, written: str, start: int) -> Iterator[_Item]:
+        for match in self.grammar.item.finditer(written):
+            yield _Item(match[1], start + match.start(1), match[2], start + match.start(2))
 
-    def labels_are_fine(self, labels: list[_Item]) -> bool:
+    def labels_are_fine(self, labels: Iterable[_Item]) -> bool:
         fine = True
         spans: dict[str, tuple[int, int]] = {}
         for item in labels:
@@ -379,9 +375,9 @@ class _Scanner:
 
     def unknown_escapes(self, written: str, start: int) -> None:
         if "\\" in written:
-            for match in _ESCAPE.finditer(written):
-                if match[1] not in _KNOWN_ESCAPES:
-                    self.fault(Code.UNKNOWN_ESCAPE, start + match.start(), start + match.end())
+            for match in _UNKNOWN_ESCAPE.finditer(written):
+                if match[1]:
+                    self.fault(Code.UNKNOWN_ESCAPE, start + match.start(1), start + match.end(1))
 
     # ----------------------------------------------------------------------------------------------- metadata
 
@@ -403,9 +399,7 @@ class _Scanner:
         if family.first_name:
             self.fault(Code.HELP_AFTER_SAMPLES, *span, family.first_name)
         family.help_name = span
-        family.help = _decoded(docstring)
-        if "\\" in docstring:
-            family.help = _HELP_ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", family.help)
+        family.help = _unescaped_help(_decoded(docstring)) if "\\" in docstring else _decoded(docstring)
 
     def type(self, match: re.Match[str], last: int) -> None:
         span = match.span(Group.TYPE_NAME)
@@ -458,6 +452,11 @@ class _Scanner:
 
 def _decoded(latin1: str) -> str:
     return latin1 if latin1.isascii() else latin1.encode("latin-1").decode("utf-8")
+
+
+def _unescaped_help(text: str) -> str:
+    # Between escaped backslashes, each backslash before an n is an escape.
+    return "\\".join(part.replace("\\n", "\n") for part in text.split("\\\\"))
 
 
 def _malformed(latin1: str) -> Span | None:
