@@ -5,13 +5,15 @@ A rule is given a family and yields faults by row; it asks the engine about all 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from .codes import Code
-from .engine import Fault, ScannedFamily
+from .engine import Fault, Scan, ScannedFamily
+from .model import Samples
 
-__all__ = ["faults_of"]
+__all__ = ["with_consistency"]
 
 # A code, the row concerned, and a related row or -1.
 RowFault = tuple[str, int, int]
@@ -41,18 +43,30 @@ _RULES: Final[tuple[Callable[[ScannedFamily], Iterable[RowFault]], ...]] = (
 )
 
 
-def faults_of(families: Iterable[ScannedFamily]) -> Iterator[Fault]:
-    """All breaches of the rules, family by family, with the places of both samples.
+def with_consistency(scan: Scan, max_faults: int) -> Scan:
+    """The scan with all breaches of the rules among its faults, for each code the first ones up to the limit.
 
     >>> from expofmt import Format, engine
-    >>> [fault.code for fault in faults_of(engine.scan(b"a 1\\na 2\\n", Format.TEXT).families)]
-    [<Code.DUPLICATE_SAMPLE: 'duplicate-sample'>]
+    >>> scan = with_consistency(engine.scan(b"a 1\\na 2\\na 3\\n", Format.TEXT), 1)
+    >>> [str(fault.code) for fault in scan.faults], scan.suppressed[Code.DUPLICATE_SAMPLE]
+    (['duplicate-sample'], 1)
     """
-    for family in families:
+    found: list[Fault] = []
+    counts: Counter[str] = Counter()
+    for family in scan.families:
         for rule in _RULES:
             for code, index, related in rule(family):
-                place = family.samples.span(index)
-                if place is None:
-                    raise ValueError("the family was not read from an input")
-                other = family.samples.span(related) if related >= 0 else None
-                yield Fault(code, *place, *(other or (-1, -1)))
+                counts[code] += 1
+                if counts[code] <= max_faults:
+                    found.append(_fault(family.samples, code, index, related))
+    suppressed = Counter(scan.suppressed)
+    suppressed.update({code: count - max_faults for code, count in counts.items() if count > max_faults})
+    return scan._replace(faults=[*scan.faults, *found], suppressed=suppressed)
+
+
+def _fault(samples: Samples, code: str, index: int, related: int) -> Fault:
+    place = samples.span(index)
+    if place is None:
+        raise ValueError("the family was not read from an input")
+    other = samples.span(related) if related >= 0 else None
+    return Fault(code, *place, *(other or (-1, -1)))

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final, Literal, NamedTuple, get_args
 
 from . import engine
 from .codes import Code, Kind, Profile, Severity, severity_of, verdict
-from .consistency import faults_of
+from .consistency import with_consistency
 from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, ParseError, Place
 from .engine import Fault, Scan, ScannedFamily
 from .formats import Format
@@ -62,12 +62,13 @@ def parse(
     """
     reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     scan = reading.scan(format)
-    faults = [*scan.faults, *faults_of(scan.families)] if strict else scan.faults
+    if strict:
+        scan = with_consistency(scan, max_diagnostics)
     refused = reading.is_error if strict else reading.is_fatal
-    if any(refused(fault.code) for fault in faults):
-        raise reading.error_type(faults)(reading.diagnostics(faults, scan.suppressed))
+    if any(refused(fault.code) for fault in scan.faults):
+        raise reading.error_type(scan.faults)(reading.diagnostics(scan.faults, scan.suppressed))
     if on_warning is not None:
-        for diagnostic in reading.diagnostics(faults, scan.suppressed):
+        for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
             on_warning(diagnostic)
     families = (_family(scanned) for scanned in scan.families)
     return Exposition(families, format=Format(format), filename=filename)
@@ -94,8 +95,8 @@ def check(
     a.prom:3:3: error[invalid-value] value is not a number
     """
     reading = _reading(_source(source, filename), profile, names, max_diagnostics)
-    scan = reading.scan(format)
-    return reading.diagnostics([*scan.faults, *faults_of(scan.families)], scan.suppressed)
+    scan = with_consistency(reading.scan(format), max_diagnostics)
+    return reading.diagnostics(scan.faults, scan.suppressed)
 
 
 class _Reading(NamedTuple):
@@ -188,7 +189,8 @@ def iter_families(
         faults = [fault for fault in scan.faults if fault.start < done or at_end]
         scattered = [_resumed(family) for family in families if _continues(family, seen)]
         if strict:
-            faults += faults_of(families)
+            scan = with_consistency(scan._replace(families=families, faults=faults), max_diagnostics)
+            faults = scan.faults
         refused = reading.is_error if strict else reading.is_fatal
         diagnostics = [
             _shifted(diagnostic, offset, lines)
