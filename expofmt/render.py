@@ -11,7 +11,7 @@ from .codes import Code, Severity
 from .diagnostics import ConsistencyError, Diagnostic, Place
 from .formats import Format
 from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType, Sample
-from .names import EscapingScheme
+from .names import EscapingScheme, escape_label_name, escape_name
 
 __all__ = ["render"]
 
@@ -42,8 +42,9 @@ def render(
 
     What the format cannot hold raises :class:`ConsistencyError`, or, with ``lossy``, is reported to ``on_warning`` and
     left out: exemplars, start timestamps, units, and what of a time is finer than a millisecond; a family of a type
-    that it lacks becomes gauges. Samples whose name does not belong to their family, and families whose samples would
-    be read as another's, always raise it. Two families of one name in an iterable are a ``ValueError``.
+    that it lacks becomes gauges, and HELP text that begins with blanks or ends with a carriage return loses those.
+    Samples whose name does not belong to their family, families whose samples would be read as another's, and names
+    that ``escaping`` makes one always raise it. Two families of one name in an iterable are a ``ValueError``.
     Safe to call from many threads.
 
     Prometheus "Exposition formats", text format 0.0.4 and 1.0.0.
@@ -53,20 +54,23 @@ def render(
     """
     if not isinstance(exposition, Exposition):
         exposition = Exposition(exposition)
-    target = exposition.format if format is None else format
+    target = exposition.format if format is None else Format(format)
+    scheme = EscapingScheme.ALLOW_UTF8 if escaping is None else EscapingScheme(escaping)
     families = sorted(exposition.values(), key=lambda family: family.name)
     faults = list(_foreign_samples(families, exposition.filename))
     losses: list[Diagnostic] = []
     if target is Format.TEXT:
         losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
-        families = sorted(_fitted_to_text(families), key=lambda family: family.name)
-    faults += _collisions(families, exposition.filename)
+        families = list(_fitted_to_text(families))
+    families.sort(key=lambda family: (escape_name(family.name, scheme), family.name))
+    faults += _collisions(families, scheme, exposition.filename)
+    faults += _label_collisions(families, scheme, target, exposition.filename)
     if faults or (losses and not lossy):
         raise ConsistencyError([*faults, *losses])
     if on_warning is not None:
         for loss in losses:
             on_warning(replace(loss, severity=Severity.WARNING))
-    return engine.encode(families, format=target, escaping=escaping or EscapingScheme.ALLOW_UTF8)
+    return engine.encode(families, format=target, escaping=scheme)
 
 
 def _losses_in_text(family: MetricFamily, filename: str) -> Iterator[Diagnostic]:
@@ -76,6 +80,8 @@ def _losses_in_text(family: MetricFamily, filename: str) -> Iterator[Diagnostic]
         lost.append((f"type {family.type}", f"# TYPE {family.name} {family.type}"))
     if family.unit is not None:
         lost.append(("units", f"# UNIT {family.name} {family.unit}"))
+    if family.help is not None and family.help != _text_help(family.help):
+        lost.append(("blanks before HELP text or a carriage return after it", f"# HELP {family.name}"))
     lost += [(what, str(family.samples[index])) for what, index in family.samples.losses_in_text()]
     for what, line in lost:
         code = Code.TIMESTAMP_PRECISION if what == "timestamps" else Code.FORMAT_LOSS
@@ -86,14 +92,20 @@ def _losses_in_text(family: MetricFamily, filename: str) -> Iterator[Diagnostic]
 def _fitted_to_text(families: Iterable[MetricFamily]) -> Iterator[MetricFamily]:
     """The families in types that the text format has: one that it lacks becomes a gauge family for each name."""
     for family in families:
+        help = None if family.help is None else _text_help(family.help)
         if family.type not in _NOT_IN_TEXT:
-            yield family
+            yield family if help == family.help else MetricFamily(family.name, family.type, help, None, family.samples)
             continue
         by_name: dict[str, list[Sample]] = {}
         for sample in family.samples:
             by_name.setdefault(sample.name, []).append(sample)
         for name, samples in (by_name or {family.name: []}).items():
-            yield MetricFamily(name, MetricType.GAUGE, family.help, None, samples)
+            yield MetricFamily(name, MetricType.GAUGE, help, None, samples)
+
+
+def _text_help(help: str) -> str:
+    """As much of it as a reader would get back."""
+    return help.lstrip(" \t").rstrip("\r")
 
 
 def _foreign_samples(families: Iterable[MetricFamily], filename: str) -> Iterator[Diagnostic]:
@@ -105,16 +117,35 @@ def _foreign_samples(families: Iterable[MetricFamily], filename: str) -> Iterato
             yield Diagnostic.of_places(Code.FOREIGN_SAMPLE, Severity.ERROR, place, None, details)
 
 
-def _collisions(families: Iterable[MetricFamily], filename: str) -> Iterator[Diagnostic]:
+def _collisions(families: Iterable[MetricFamily], scheme: EscapingScheme, filename: str) -> Iterator[Diagnostic]:
+    """Families that a reader would take for one, or whose samples for another's."""
     by_name: dict[str, MetricFamily] = {}
     for family in families:
-        if family.name in by_name:
-            yield _collision(by_name[family.name], family, filename)
-        by_name[family.name] = family
+        name = escape_name(family.name, scheme)
+        if name in by_name:
+            yield _collision(by_name[name], family, filename)
+        by_name[name] = family
     for name, family in by_name.items():
         for suffix in TEXT_SUFFIXES.get(family.type, ()):
             if name + suffix in by_name:
                 yield _collision(family, by_name[name + suffix], filename)
+
+
+def _label_collisions(
+    families: Iterable[MetricFamily], scheme: EscapingScheme, format: Format, filename: str
+) -> Iterator[Diagnostic]:
+    """Label names that escaping makes one."""
+    for family in families if scheme is not EscapingScheme.ALLOW_UTF8 else ():
+        written: dict[str, str] = {}
+        for name in sorted(family.samples.label_names()):
+            other = written.setdefault(escape_label_name(name, scheme), name)
+            if other != name:
+                what = f"labels `{other}` and `{name}` with escaping {scheme}"
+                place = Place.canonical(filename, f"# TYPE {family.name} {family.type}", "")
+                details = {"family": family.name, "what": what, "format": format.value}
+                found = Diagnostic.of_places(Code.FORMAT_LOSS, Severity.ERROR, place, None, details)
+                # No option allows for samples that cannot be told apart.
+                yield replace(found, help=None)
 
 
 def _collision(first: MetricFamily, second: MetricFamily, filename: str) -> Diagnostic:
