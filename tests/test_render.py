@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from _pytest.mark.structures import ParameterSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -321,7 +320,7 @@ PARTS = "encode escapes the name of a sample with its ending, not the name of it
 ORDER = "encode sorts samples by label names as they were before escaping"
 
 
-def known(scheme: EscapingScheme, fault: str) -> ParameterSet:
+def known(scheme: EscapingScheme, fault: str) -> object:
     return pytest.param(scheme, marks=pytest.mark.xfail(reason=fault))
 
 
