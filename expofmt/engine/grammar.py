@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from ..codes import Code
@@ -16,8 +17,8 @@ __all__ = ["Grammar", "Group", "text_grammar"]
 
 _BLANK: Final = "[ \t]*+"
 _COARSE_RULES: Final = ("sample_line", "named_sample_line", "help_line", "type_line", "comment_line")
-# The group of the rule begun_sample that holds the labels.
-_BEGUN_LABELS: Final = 3
+# The groups of the rule begun_sample that hold labels.
+_BEGUN_LABELS: Final = (3, 5)
 
 
 class Group:
@@ -138,24 +139,29 @@ class Grammar(NamedTuple):
         """The tokens up to the fault, where the last of them ends, and the terminals that could follow."""
         from lark.exceptions import UnexpectedInput
 
-        # Labels in good order leave the parser where it was after the opening brace, so that a line with a million
-        # of them need not be parsed one by one.
+        # Labels in good order leave the parser where it was before them. So it is given the line without them, and one
+        # with a million of them need not be parsed label by label.
         head = self.begun_sample.match(text, start, end)
-        cut, resume = head.span(_BEGUN_LABELS) if head else (start, start)
-        parser = self.lark.parse_interactive(text[start:cut] + text[resume:end], start="line")
+        cuts = [head.span(group) for group in _BEGUN_LABELS if head[group]] if head else []
+        borders = [start, *chain(*cuts), end]
+        pieces = zip(borders[::2], borders[1::2], strict=True)
+        parser = self.lark.parse_interactive("".join(text[first:last] for first, last in pieces), start="line")
         tokens = []
         try:
             for token in parser.iter_parse():
                 first, last = cast(int, token.start_pos), cast(int, token.end_pos)
-                # No token spans the cut: what stands before it ends with the brace.
-                shift = start if first < cut - start else start + resume - cut
-                tokens.append(_Token(token.type, first + shift, last + shift))
+                # No token spans a cut: what stands before it ends with a brace or a comma.
+                at = start + first
+                for cut, resume in cuts:
+                    at += resume - cut if at >= cut else 0
+                tokens.append(_Token(token.type, at, at + last - first))
         except UnexpectedInput:
             # The fault is where the parser stands, and needs no words of Lark's.
             pass
         stop = tokens[-1].end if tokens else start
-        if head and tokens[-1].kind == "LBRACE":
-            stop = _trimmed(text, start, resume)
+        for cut, resume in cuts:
+            if _run_end(_BLANKS, text, stop, end) == cut:
+                stop = _trimmed(text, cut, resume)
         return tokens, stop, frozenset(parser.accepts())  # type: ignore[no-untyped-call]
 
 
