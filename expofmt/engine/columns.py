@@ -34,7 +34,7 @@ from ..model import (
 from ..source import Span
 from ..values import parse_float
 
-__all__ = ["Columns", "LarkSamples", "SeriesKey", "bound_of", "pack", "pairs_of", "unescape"]
+__all__ = ["BACKSLASH", "Columns", "LarkSamples", "SeriesKey", "bound_of", "pack", "pairs_of", "unescape"]
 
 T = TypeVar("T")
 
@@ -44,6 +44,8 @@ SeriesKey = tuple[str, Pairs, int | None]
 _LABEL: Final = re.compile(
     r'([a-zA-Z_][a-zA-Z0-9_]*+|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
 )
+# Stands for a backslash while escapes are replaced: no text that is UTF-8 has a lone surrogate.
+BACKSLASH: Final = "\ud800"
 # How many label sets are remembered, and how long one may be, so that no huge input stays in memory after its use.
 _REMEMBERED: Final = 1 << 14
 _LONGEST_REMEMBERED: Final = 1 << 10
@@ -60,8 +62,8 @@ def unescape(text: str) -> str:
     """
     if "\\" not in text:
         return text
-    # What stands between escaped backslashes has no backslash but those of other escapes.
-    return "\\".join(part.replace("\\n", "\n").replace('\\"', '"') for part in text.split("\\\\"))
+    escaped = text.replace("\\\\", BACKSLASH).replace("\\n", "\n").replace('\\"', '"')
+    return escaped.replace(BACKSLASH, "\\")
 
 
 def pairs_of(labels: str) -> Pairs:

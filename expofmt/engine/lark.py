@@ -21,7 +21,7 @@ from ..model import TEXT_SUFFIXES, MetricType
 from ..names import is_legacy_label_name, is_legacy_metric_name
 from ..source import Span
 from ..values import INT64_MAX, INT64_MIN
-from .columns import Columns, LarkSamples, pack, unescape
+from .columns import BACKSLASH, Columns, LarkSamples, pack, unescape
 from .encoder import encode
 from .grammar import Group, text_grammar
 from .seam import Fault, Scan, ScannedFamily
@@ -455,8 +455,7 @@ def _decoded(latin1: str) -> str:
 
 
 def _unescaped_help(text: str) -> str:
-    # Between escaped backslashes, each backslash before an n is an escape.
-    return "\\".join(part.replace("\\n", "\n") for part in text.split("\\\\"))
+    return text.replace("\\\\", BACKSLASH).replace("\\n", "\n").replace(BACKSLASH, "\\")
 
 
 def _malformed(latin1: str) -> Span | None:
