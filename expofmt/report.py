@@ -183,8 +183,8 @@ def _same_line(place: Place, related: Place) -> bool:
 
 
 def _excerpt(shown: Place, marked: list[tuple[Place, Severity | None]], gutter: int, style: Style) -> Iterator[str]:
-    """The line of input, and a row of carets for each place marked in it; nothing of a place that has no line."""
-    if not shown.excerpt and shown.line is None:
+    """The line of input, and a row of carets for each place marked in it; nothing where there is nothing to show."""
+    if not shown.excerpt and (shown.line is None or not shown.label):
         return
     columns = None if style.width is None else max(style.width - gutter - 3, 20)
     drawing = _Drawing(shown, [place.caret for place, _ in marked], columns)

@@ -38,7 +38,7 @@ _COLORS = {"+": "green", "-": "red", "~": "yellow"}
     type=click.Choice([*_KINDS, "any", "none"]),
     multiple=True,
     default=["any"],
-    show_default="any",
+    show_default=True,
     help="Which changes make the exit code 1: series added, removed or with a changed value; changes of a family's "
     "type, help or unit. May be repeated.",
 )
