@@ -318,10 +318,10 @@ def test_the_kind_of_error_does_not_depend_on_how_much_is_shown(limit: int) -> N
     assert caught.value.diagnostics[0].code is Code.SECOND_TYPE
 
 
-def test_a_million_bad_lines_are_counted_and_not_kept() -> None:
-    found = check(b"!\n" * 1_000_000, max_diagnostics=5)
+def test_many_bad_lines_are_counted_and_not_kept() -> None:
+    found = check(b"!\n" * 100_000, max_diagnostics=5)
     assert len(found) == 6
-    assert found[-1].message.startswith("999995 more")
+    assert found[-1].message.startswith("99995 more")
 
 
 def test_the_error_is_a_value_error_with_structured_fields() -> None:
