@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from string import Template
 from typing import Final, NamedTuple
+from unicodedata import combining
 
 from .codes import Code
 from .names import EscapingScheme, escape_label_name, escape_name, is_legacy_label_name, is_legacy_metric_name, quote
@@ -114,7 +115,7 @@ def _next(context: Context) -> str:
     if context.at_end_of_input:
         return "end of input"
     rest = context.found or context.after
-    return f"`{visible(rest[0])}`" if rest.strip("\r") else "end of line"
+    return _quoted_character(rest[0]) if rest.strip("\r") else "end of line"
 
 
 def _first_bad(context: Context) -> str:
@@ -129,7 +130,12 @@ def _first_bad_in_label(context: Context) -> str:
 
 def _first_of(characters: str, context: Context) -> str:
     bad = re.search(characters, context.found)
-    return f"`{visible(bad[0])}`" if bad and bad.start() else _next(context)
+    return _quoted_character(bad[0]) if bad and bad.start() else _next(context)
+
+
+def _quoted_character(character: str) -> str:
+    # A combining mark needs something to stand on, other than the backtick.
+    return f"`◌{character}`" if combining(character) else f"`{visible(character)}`"
 
 
 def _name(context: Context) -> str:
@@ -281,11 +287,9 @@ def _edit(text: str) -> str | None:
 
 
 def _help_utf8(context: Context) -> str | None:
-    try:
-        guess = context.found.encode("utf-8", "surrogateescape").decode("cp1252")
-    except UnicodeError:
-        return "save the file as UTF-8"
-    return f"save the file as UTF-8; if this was Latin-1, write `{shortened(guess)}`"
+    number = ord(context.found) - 0xDC00 if len(context.found) == 1 else 0
+    latin = f"; if this was Latin-1, write `{chr(number)}`" if 0xA0 < number <= 0xFF else ""
+    return f"save the file as UTF-8{latin}"
 
 
 _A_LINE: Final = 'a line is a sample, `name{label="value"} 1`, or begins with `#`'
@@ -486,11 +490,12 @@ def _help_metric_name_label(context: Context) -> str | None:
     value = re.match(rf"\s*=\s*({_STRING})", context.after)
     if not value:
         return None
-    if context.before.lstrip().startswith("{"):
-        name = _unquoted(value[1])
-        where = f"`{shortened(name)}{{`" if is_legacy_metric_name(name) else f"`{{{shortened(value[1])}`"
-        return f"begin the line with {where}"
-    return f"remove `__name__={shortened(value[1])}`"
+    named = not context.before.lstrip().startswith("{") or re.search(rf"[{{,]\s*{_STRING}\s*,", context.before)
+    if named:
+        return f"remove `{shortened(context.found)}={shortened(value[1])}`"
+    name = _unquoted(value[1])
+    where = f"`{shortened(name)}{{`" if is_legacy_metric_name(name) else f"`{{{shortened(value[1])}`"
+    return f"begin the line with {where}"
 
 
 def _help_move_up(context: Context) -> str | None:
@@ -949,7 +954,7 @@ ROWS: Final[Mapping[Code, Row]] = {
     Code.TOO_MANY_DIAGNOSTICS: Row(
         "$count more diagnostics are not shown",
         "",
-        help="ask for more with `max_diagnostics`",
+        help="ask for more with `--max-diagnostics` or `max_diagnostics=`",
     ),
 }
 

@@ -194,6 +194,8 @@ HELPS = [
     ('{__name__="up"} 1', "expected another label name, found `__name__`", "begin the line with `up{`"),
     ('x{__name__="up"} 1', "expected another label name, found `__name__`", 'remove `__name__="up"`'),
     ('{__name__="a.b"} 1', "expected another label name, found `__name__`", 'begin the line with `{"a.b"`'),
+    ('{"a.b","__name__"="x"} 1', 'expected another label name, found `"__name__"`', 'remove `"__name__"="x"`'),
+    ("cafe\u0301 1", "expected a blank or `{`, found `◌\u0301`", 'write `cafe_`, or in braces `{"cafe\u0301"}`'),
     ("up 12345678901234567890", "readers get 1.2345678901234567e+19", None),
     ('up{a="\\q"} 1', 'expected `\\\\`, `\\"` or `\\n`', "write `\\\\q`"),
     ("# HELP up \\q", "expected `\\\\` or `\\n`", "write `\\\\q`"),
@@ -217,6 +219,15 @@ def test_a_missing_inf_bucket_can_be_pasted() -> None:
 def test_percentiles_become_quantiles() -> None:
     [diagnostic] = check('# TYPE s summary\ns{quantile="99.9"} 1\ns_sum 1\ns_count 1\n')
     assert diagnostic.help == 'write `quantile="0.999"`'
+
+
+def test_bytes_that_may_have_been_latin_1() -> None:
+    helps = [check(b'up{a="' + bad + b'"} 1\n')[0].help for bad in (b"\xe9", b"\x80", b"\xe2\x82")]
+    assert helps == [
+        "save the file as UTF-8; if this was Latin-1, write `é`",
+        "save the file as UTF-8",
+        "save the file as UTF-8",
+    ]
 
 
 def test_end_of_input_is_told_from_end_of_line() -> None:
