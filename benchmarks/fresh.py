@@ -1,0 +1,50 @@
+"""What a fresh process takes: its time from start to end, and the memory of a piece of work in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+# Linux only: there, a process knows the most memory that it ever had.
+_STATUS = Path("/proc/self/status")
+_FORGET = Path("/proc/self/clear_refs")
+
+
+class Memory(NamedTuple):
+    """Bytes: the peak during the work over what was there before, and what its result still holds."""
+
+    peak: int
+    held: int
+
+
+def run(*command: str) -> None:
+    """Run a program to its end, its output dropped."""
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+
+
+def python(code: str) -> None:
+    run(sys.executable, "-c", code)
+
+
+def memory_of(work: Callable[[], object]) -> Memory:
+    """The memory of some work, to be asked in a process that does nothing else."""
+    _FORGET.write_text("5", encoding="ascii")
+    before = _status("VmRSS")
+    result = work()
+    memory = Memory(_status("VmHWM") - before, _status("VmRSS") - before)
+    del result
+    return memory
+
+
+def _status(key: str) -> int:
+    line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith(key + ":"))
+    return int(line.split()[1]) * 1024
+
+
+def answer(script: str, arguments: Sequence[str]) -> list[str]:
+    """The words that a script of this folder prints when it runs in a fresh process."""
+    command = [sys.executable, str(Path(__file__).parent / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
