@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ..formats import Format
-from ..model import MetricFamily, MetricType, Samples
+from ..model import LabelSet, MetricFamily, MetricType, Samples
 from ..names import (
     EscapingScheme,
     escape_help,
@@ -17,17 +17,11 @@ from ..names import (
     quote,
 )
 from ..values import format_float, format_timestamp_ms
-from .columns import NUMBER, LarkSamples, Pairs, bound_of, pack, pairs_of, split_point
+from .columns import NUMBER, LarkSamples, Pairs, bound_of, pack, pairs_of, point_of, split_point
 
 __all__ = ["encode"]
 
 _TYPE_WORDS: Final = {MetricType.UNKNOWN: "untyped"}
-
-_POINT_LABELS: Final = {
-    MetricType.HISTOGRAM: ("_bucket", "le"),
-    MetricType.GAUGEHISTOGRAM: ("_bucket", "le"),
-    MetricType.SUMMARY: ("", "quantile"),
-}
 
 
 def encode(
@@ -41,60 +35,65 @@ def encode(
     """
     if format is not Format.TEXT:
         raise ValueError(f"the Lark engine cannot write {format}")
-    return "".join(part for family in families for part in _family(family, escaping, literals)).encode()
+    if escaping is not EscapingScheme.ALLOW_UTF8:
+        families = [_escaped(family, escaping) for family in families]
+    label_names = _LabelNames()
+    return "".join(part for family in families for part in _family(family, literals, label_names)).encode()
 
 
-def _family(family: MetricFamily, escaping: EscapingScheme, literals: bool) -> Iterator[str]:
-    name = _metadata_name(escape_name(family.name, escaping))
+class _LabelNames(dict[str, str]):
+    """Label names as they are written: in quotes where they need them. What was asked for is kept."""
+
+    def __missing__(self, name: str) -> str:
+        written = self[name] = name if is_legacy_label_name(name) else quote(name)
+        return written
+
+
+def _escaped(family: MetricFamily, escaping: EscapingScheme) -> MetricFamily:
+    """The family under names that the scheme allows; a suffix is not part of the name that is escaped."""
+    name = escape_name(family.name, escaping)
+    columns = _lark_samples(family.samples).columns
+    labels = {text: _escaped_labels(pairs_of(text), escaping) for text in set(columns.labels)}
+    renamed = columns.replaced(
+        names=[name + sample_name.removeprefix(family.name) for sample_name in columns.names],
+        labels=[labels[text] for text in columns.labels],
+    )
+    return MetricFamily(name, family.type, family.help, family.unit, LarkSamples(renamed))
+
+
+def _escaped_labels(pairs: Pairs, escaping: EscapingScheme) -> str:
+    return str(LabelSet((escape_label_name(name, escaping), value) for name, value in pairs))
+
+
+def _family(family: MetricFamily, literals: bool, label_names: _LabelNames) -> Iterator[str]:
+    name = family.name if is_legacy_metric_name(family.name) else quote(family.name)
     if family.help is not None:
         yield f"# HELP {name} {escape_help(family.help)}\n"
     yield f"# TYPE {name} {_TYPE_WORDS.get(family.type, family.type)}\n"
-    columns = _lark_samples(family.samples).sorted(family.name, family.type).columns
-    suffix, point_label = _POINT_LABELS.get(family.type, ("", None))
-    point_name = family.name + suffix if point_label else None
-    series: dict[tuple[str, str], str] = {}
+    samples = _lark_samples(family.samples)
+    columns = samples.columns
+    point = point_of(family.name, family.type)
     kept = columns.literals if literals else {}
-    for index, (sample_name, labels, value) in enumerate(
-        zip(columns.names, columns.labels, columns.values, strict=True)
-    ):
-        key = (sample_name, labels)
-        text = series.get(key)
-        if text is None:
-            label = point_label if sample_name == point_name else None
-            text = series[key] = _series(sample_name, pairs_of(labels), label, escaping)
-        number = kept.get(index) or format_float(value)
+    for index, sample_name, pairs in samples.in_order(family.name, family.type):
+        label = point.label if point and sample_name == point.sample_name else None
+        text = _series(sample_name, pairs, label, label_names)
+        number = kept.get(index) or format_float(columns.values[index])
         time = columns.times.get(index)
         yield f"{text} {number}\n" if time is None else f"{text} {number} {format_timestamp_ms(time)}\n"
 
 
-def _series(name: str, pairs: Pairs, point_label: str | None, escaping: EscapingScheme) -> str:
+def _series(name: str, pairs: Pairs, point_label: str | None, label_names: _LabelNames) -> str:
     """Name and labels, ``le`` or ``quantile`` last and in canonical spelling."""
     point = None
     if point_label is not None:
         pairs, point = split_point(pairs, point_label)
-    parts = [_label(escape_label_name(label, escaping), value) for label, value in _escaped_order(pairs, escaping)]
-    if point_label is not None and point is not None:
+    parts = [f"{label_names[label]}={quote(value)}" for label, value in pairs]
+    if point is not None:
         rank, bound = bound_of(point)
-        parts.append(_label(point_label, format_float(bound) if rank == NUMBER else point))
-    name = escape_name(name, escaping)
+        parts.append(f"{point_label}={quote(format_float(bound) if rank == NUMBER else point)}")
     if not is_legacy_metric_name(name):
         return "{" + ",".join([quote(name), *parts]) + "}"
     return f"{name}{{{','.join(parts)}}}" if parts else name
-
-
-def _escaped_order(pairs: Pairs, escaping: EscapingScheme) -> Pairs:
-    """Labels in the order of the names that are written."""
-    if escaping is EscapingScheme.ALLOW_UTF8:
-        return pairs
-    return tuple(sorted(pairs, key=lambda pair: escape_label_name(pair[0], escaping)))
-
-
-def _label(name: str, value: str) -> str:
-    return f"{name if is_legacy_label_name(name) else quote(name)}={quote(value)}"
-
-
-def _metadata_name(name: str) -> str:
-    return name if is_legacy_metric_name(name) else quote(name)
 
 
 def _lark_samples(samples: Samples) -> LarkSamples:
