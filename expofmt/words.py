@@ -151,10 +151,6 @@ def _last_word(context: Context) -> str:
     return shortened((context.found.split() or [""])[-1])
 
 
-def _related_last_word(context: Context) -> str:
-    return shortened(((context.related or "").split() or [""])[-1])
-
-
 def _base(context: Context) -> str:
     """The family's name, of a line with one of its suffixes."""
     return shortened(re.sub(r"_(bucket|sum|count|gsum|gcount)\Z", "", _series(context.found)[0]))
@@ -168,7 +164,6 @@ _FIELDS: Final[Mapping[str, Callable[[Context], str]]] = {
     "name": _name,
     "related_name": _related_name,
     "last_word": _last_word,
-    "related_last_word": _related_last_word,
     "base": _base,
     "lower": lambda context: shortened(context.found.lower()),
     "le": lambda context: shortened(_label(context.found, "le")),
