@@ -26,10 +26,10 @@ def main() -> None:
     chosen = arguments(
         __doc__, lambda parser: parser.add_argument("--size", type=int, help="bytes of the smallest input")
     )
-    unit = chosen.size or (500_000 if chosen.quick else 5_000_000)
+    unit = chosen.size or (100_000 if chosen.quick else 5_000_000)
     introduce(
         [
-            f"check: inputs of {', '.join(f'{unit * size / 1e6:g}' for size in SIZES)} MB, each once in a fresh process",
+            f"check: {', '.join(f'{unit * size / 1e6:g}' for size in SIZES)} MB, each once in a fresh process",
             "growth: the time of the largest over that of the smallest, over the same of their sizes; 1 is linear",
             "memory: the peak over what the process had before, as a multiple of the input",
         ]

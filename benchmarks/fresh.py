@@ -47,4 +47,4 @@ def _status(key: str) -> int:
 def answer(script: str, arguments: Sequence[str]) -> list[str]:
     """The words that a script of this folder prints when it runs in a fresh process."""
     command = [sys.executable, str(Path(__file__).parent / script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
