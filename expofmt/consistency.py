@@ -11,7 +11,7 @@ from typing import Final
 
 from .codes import Code
 from .engine import Fault, Scan, ScannedFamily
-from .model import Samples
+from .model import MetricType, Samples
 
 __all__ = ["with_consistency"]
 
@@ -19,9 +19,15 @@ __all__ = ["with_consistency"]
 RowFault = tuple[str, int, int]
 
 
-def duplicate_samples(family: ScannedFamily) -> Iterable[RowFault]:
-    """A series has one value at one time; the format leaves the meaning of a second one undefined."""
-    return ((Code.DUPLICATE_SAMPLE, index, first) for index, first in family.samples.duplicates())
+def duplicate_samples(family: ScannedFamily) -> Iterator[RowFault]:
+    """A series has one value at one time; the format leaves the meaning of a second one undefined.
+
+    Buckets with the same bound in two spellings have a code of their own, because they do not look alike.
+    """
+    samples = family.samples
+    for index, first in samples.duplicates(name=family.name, type=family.type):
+        alike = family.type is MetricType.SUMMARY or samples[index].labels == samples[first].labels
+        yield Code.DUPLICATE_SAMPLE if alike else Code.DUPLICATE_BUCKET, index, first
 
 
 def explicit_timestamps(family: ScannedFamily) -> Iterator[RowFault]:

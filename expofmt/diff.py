@@ -148,8 +148,8 @@ def _compare(name: str, old: MetricFamily | None, new: MetricFamily | None) -> F
     nothing = engine.pack(())
     before, after = (family.samples if family else nothing for family in (old, new))
     type = (new or old or MetricFamily(name)).type
-    turns = zip_longest(without_repeats(before), without_repeats(after), fillvalue=nothing)
-    parts = [mine.difference(other) for mine, other in turns]
+    turns = zip_longest(without_repeats(before, name, type), without_repeats(after, name, type), fillvalue=nothing)
+    parts = [mine.difference(other, name=name, type=type) for mine, other in turns]
     columns = (first.concat(*rest).sorted(name, type) for first, *rest in zip(*parts, strict=True))
     return FamilyDiff(name, old, new, Difference(*columns))
 

@@ -274,9 +274,10 @@ def _agreed(keyword: str, texts: Iterable[tuple[_Member, str | None]], code: Cod
 
 
 def _merge_samples(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
+    name = group[0].family.name
     first, *rest = (member.family.samples for member in group)
     united = first.concat(*rest) if rest else first
-    repeated = united.duplicates()
+    repeated = united.duplicates(name=name, type=type)
     if op == "refuse" or (op == "sum" and type in _STATEMENTS):
         starts = list(accumulate((len(member.family.samples) for member in group), initial=0))
         for index, original in repeated:
@@ -328,7 +329,9 @@ class _Part:
 
 def _combine(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
     name = group[0].family.name
-    parts = [_Part(samples, [member]) for member in group for samples in without_repeats(member.family.samples)]
+    parts = [
+        _Part(samples, [member]) for member in group for samples in without_repeats(member.family.samples, name, type)
+    ]
     # Neighbours first, so that merging many inputs takes no quadratic time, and sums round less.
     while len(parts) > 1:
         pairs = list(zip(parts[::2], parts[1::2], strict=False))
@@ -359,9 +362,9 @@ def _without(histograms: Collection[tuple[LabelSet, int | None]], samples: Sampl
     return engine.pack(sample for sample in samples if _histogram(sample) not in histograms)
 
 
-def without_repeats(samples: Samples) -> list[Samples]:
+def without_repeats(samples: Samples, name: str, type: MetricType) -> list[Samples]:
     """The samples as sequences without duplicates: the first of each series, the second of each, and so on."""
-    repeated = samples.duplicates()
+    repeated = samples.duplicates(name=name, type=type)
     if not repeated:
         return [samples]
     uses: Counter[int] = Counter()

@@ -291,13 +291,18 @@ class Samples(Sequence[Sample]):
         """Unite two inputs' samples of the family ``name``: own order first, then the other's new series.
 
         A series (with its timestamp) that both hold is settled by ``op``: ``first``, ``last``, ``sum``, ``min``,
-        ``max``, or ``refuse``. The pairs returned (an index here, an index there) cannot be combined: every shared
+        ``max``, or ``refuse``; exemplars and start time are those of the sample that was chosen, or, for a sum, of the
+        own one. The pairs returned (an index here, an index there) cannot be combined: every shared
         series under ``refuse``; else, once per series, histograms whose bucket bounds differ.
         """
 
     @abstractmethod
-    def difference(self, other: Samples) -> Difference:
-        """What became of these samples in ``other``, by series and timestamp."""
+    def difference(self, other: Samples, *, name: str, type: MetricType) -> Difference:
+        """What became of these samples, of the family ``name``, in ``other``, by series and timestamp.
+
+        Buckets and quantiles are the same series if their bounds are the same number, however it is spelt; so they
+        are to :meth:`combine` and :meth:`duplicates`.
+        """
 
     @abstractmethod
     def label_names(self) -> frozenset[str]:
@@ -308,7 +313,7 @@ class Samples(Sequence[Sample]):
         """How many distinct values each label name has."""
 
     @abstractmethod
-    def duplicates(self) -> list[tuple[int, int]]:
+    def duplicates(self, *, name: str, type: MetricType) -> list[tuple[int, int]]:
         """Samples that repeat an earlier one's name, labels and timestamp: (index, index of the first)."""
 
     @abstractmethod
@@ -317,7 +322,11 @@ class Samples(Sequence[Sample]):
 
     @abstractmethod
     def fingerprints(self) -> Sequence[int]:
-        """A 64-bit number for each sample's series (name and labels): equal for equal series, on every machine."""
+        """A 64-bit number for each sample's series (name and labels): equal for equal series, on every machine.
+
+        It is the big-endian BLAKE2b, 8 bytes long, of the name and then each label's name and value, sorted by name,
+        in UTF-8 with a byte 0xFF between any two of them.
+        """
 
     @abstractmethod
     def sorted(self, name: str, type: MetricType) -> Samples:

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import pairwise, repeat
+from itertools import chain, pairwise, repeat
 from typing import Any, Final, NamedTuple, TypeVar, overload
 
 from ..codes import Code
@@ -34,12 +34,13 @@ from ..model import (
 from ..source import Span
 from ..values import parse_float
 
-__all__ = ["BACKSLASH", "Columns", "LarkSamples", "SeriesKey", "bound_of", "pack", "pairs_of", "unescape"]
+__all__ = ["BACKSLASH", "Columns", "LarkSamples", "bound_of", "pack", "pairs_of", "point_of", "unescape"]
 
 T = TypeVar("T")
 
 Pairs = tuple[tuple[str, str], ...]
-SeriesKey = tuple[str, Pairs, int | None]
+Key = tuple[str, Pairs, int | None]
+Series = tuple[str, Pairs, int | None, float | str | None]
 
 _LABEL: Final = re.compile(
     r'([a-zA-Z_][a-zA-Z0-9_]*+|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")[ \t]*+=[ \t]*+"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
@@ -173,9 +174,27 @@ class Columns:
         self.extras.update((offset + index, extra) for index, extra in other.extras.items())
         self.spans = array("q")
 
+    def settle(self, index: int, other: Columns, row: int, op: str) -> None:
+        """Let a row of another input that has the same series and time change this row, as the operation says."""
+        mine, theirs = self.values[index], other.values[row]
+        if op == "sum":
+            self.values[index] = mine + theirs
+            self.literals.pop(index, None)
+        elif _PREFERS_OTHER[op](mine, theirs):
+            self.values[index] = theirs
+            _replace(self.literals, index, other.literals.get(row))
+            _replace(self.extras, index, other.extras.get(row))
+
     def replaced(self, **columns: Any) -> Columns:
         """The same rows with other columns."""
         return Columns.of(**{name: getattr(self, name) for name in self.__slots__} | columns)
+
+
+def _replace(column: dict[int, T], index: int, value: T | None) -> None:
+    if value is None:
+        column.pop(index, None)
+    else:
+        column[index] = value
 
 
 def _pick(column: dict[int, T], indices: Sequence[int]) -> dict[int, T]:
@@ -314,27 +333,20 @@ class LarkSamples(Samples):
         self, other: Samples, op: str, *, name: str, type: MetricType
     ) -> tuple[LarkSamples, list[tuple[int, int]]]:
         theirs = LarkSamples(_columns_of(other))
+        rows = self._index(name, type)
         if op == "refuse":
-            rows = self._index()
-            shared = [(rows[key], index) for index, key in enumerate(theirs._keys()) if key in rows]
+            shared = [(rows[key], index) for index, key in enumerate(theirs._series(name, type)) if key in rows]
             return self.concat(theirs), sorted(shared)
-        conflicts = self._differing_bounds(theirs, name) if type in _HISTOGRAMS else []
-        choose = _OPERATIONS[op]
-        rows = self._index()
-        values = array("d", self.columns.values)
-        literals = dict(self.columns.literals)
+        united = self.columns.rows(range(len(self)))
         fresh: list[int] = []
-        for index, key in enumerate(theirs._keys()):
+        for index, key in enumerate(theirs._series(name, type)):
             mine = rows.get(key)
             if mine is None:
                 fresh.append(index)
             else:
-                values[mine] = choose(values[mine], theirs.columns.values[index])
-                literals.pop(mine, None)
-        united = self.columns.replaced(values=values).rows(range(len(self)))
-        united.literals = literals
+                united.settle(mine, theirs.columns, index, op)
         united.extend(theirs.columns.rows(fresh))
-        return LarkSamples(united), conflicts
+        return LarkSamples(united), self._differing_bounds(theirs, name) if type in _HISTOGRAMS else []
 
     def _differing_bounds(self, other: LarkSamples, name: str) -> list[tuple[int, int]]:
         mine, theirs = self._bounds(name), other._bounds(name)
@@ -345,16 +357,18 @@ class LarkSamples(Samples):
         ]
 
     def _bounds(self, name: str) -> dict[tuple[Pairs, int | None], tuple[int, set[tuple[int, float]]]]:
+        """For each histogram of the family its first row and its bounds, which may be none."""
         found: dict[tuple[Pairs, int | None], tuple[int, set[tuple[int, float]]]] = {}
         for index, (sample_name, pairs, time) in enumerate(self._keys()):
+            base, le = split_point(pairs, "le")
+            _, bounds = found.setdefault((base, time), (index, set()))
             if sample_name == f"{name}_bucket":
-                base, le = split_point(pairs, "le")
-                found.setdefault((base, time), (index, set()))[1].add(bound_of(le))
+                bounds.add(bound_of(le))
         return found
 
-    def difference(self, other: Samples) -> Difference:
+    def difference(self, other: Samples, *, name: str, type: MetricType) -> Difference:
         theirs = LarkSamples(_columns_of(other))
-        old, new = self._index(), theirs._index()
+        old, new = self._index(name, type), theirs._index(name, type)
         shared = [(mine, new[key]) for key, mine in old.items() if key in new]
         changed = [
             (mine, index)
@@ -369,10 +383,15 @@ class LarkSamples(Samples):
         )
 
     def sorted(self, name: str, type: MetricType) -> LarkSamples:
+        order = [index for index, _, _ in self.in_order(name, type)]
+        return self if order == [*range(len(order))] else self._rows(order)
+
+    def in_order(self, name: str, type: MetricType) -> list[tuple[int, str, Pairs]]:
+        """The rows in canonical order: index, sample name and labels."""
         key = _order(name, type)
-        keys = [key(*row) for row in self._keys()]
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        return self if order == [*range(len(keys))] else self._rows(order)
+        rows = list(self._keys())
+        keys = [key(*row) for row in rows]
+        return [(index, *rows[index][:2]) for index in sorted(range(len(rows)), key=keys.__getitem__)]
 
     def compact(self) -> LarkSamples:
         columns = self.columns.rows(range(len(self)))
@@ -384,17 +403,28 @@ class LarkSamples(Samples):
 
     # --------------------------------------------------------------------------------- questions about all rows
 
-    def _keys(self) -> Iterator[SeriesKey]:
+    def _keys(self) -> Iterator[Key]:
         """What identifies each row: name, labels, timestamp."""
         columns = self.columns
         times = map(columns.times.get, range(len(self))) if columns.times else repeat(None)
         return zip(columns.names, map(pairs_of, columns.labels), times, strict=False)
 
-    def _index(self) -> dict[SeriesKey, int]:
+    def _series(self, name: str, type: MetricType) -> Iterator[Series]:
+        """The same, with the bound of a bucket and the quantile as numbers: their spelling makes no other series."""
+        point = point_of(name, type)
+        for sample_name, pairs, time in self._keys():
+            if point is not None and sample_name == point.sample_name:
+                base, text = split_point(pairs, point.label)
+                rank, number = bound_of(text)
+                yield sample_name, base, time, number if rank == NUMBER else text
+            else:
+                yield sample_name, pairs, time, None
+
+    def _index(self, name: str, type: MetricType) -> dict[Series, int]:
         """The first row of each series and time."""
-        rows: dict[SeriesKey, int] = {}
-        for index, key in enumerate(self._keys()):
-            rows.setdefault(key, index)
+        rows: dict[Series, int] = {}
+        for index, series in enumerate(self._series(name, type)):
+            rows.setdefault(series, index)
         return rows
 
     def label_names(self) -> frozenset[str]:
@@ -407,16 +437,16 @@ class LarkSamples(Samples):
                 values.setdefault(name, set()).add(value)
         return {name: len(values[name]) for name in sorted(values)}
 
-    def duplicates(self) -> list[tuple[int, int]]:
-        rows: dict[SeriesKey, int] = {}
-        firsts = ((index, rows.setdefault(key, index)) for index, key in enumerate(self._keys()))
+    def duplicates(self, *, name: str, type: MetricType) -> list[tuple[int, int]]:
+        rows: dict[Series, int] = {}
+        firsts = ((index, rows.setdefault(key, index)) for index, key in enumerate(self._series(name, type)))
         return [pair for pair in firsts if pair[0] != pair[1]]
 
     def fingerprints(self) -> Sequence[int]:
         return array(
             "Q",
             (
-                int.from_bytes(blake2b("\xff".join((name, *sum(pairs, ()))).encode(), digest_size=8).digest())
+                int.from_bytes(blake2b(_identity(name, pairs), digest_size=8).digest())
                 for name, pairs, _ in self._keys()
             ),
         )
@@ -429,11 +459,10 @@ class LarkSamples(Samples):
         return []
 
     def _summary_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
-        firsts: dict[tuple[Pairs, int | None, float], tuple[int, str]] = {}
-        for index, (sample_name, pairs, time) in enumerate(self._keys()):
+        for index, (sample_name, pairs, _) in enumerate(self._keys()):
             if sample_name != name:
                 continue
-            base, text = split_point(pairs, "quantile")
+            _, text = split_point(pairs, "quantile")
             if text is None:
                 yield Code.MISSING_QUANTILE, index, -1
                 continue
@@ -443,9 +472,6 @@ class LarkSamples(Samples):
                 continue
             if not 0 <= quantile <= 1:
                 yield Code.QUANTILE_OUT_OF_RANGE, index, -1
-            first, spelling = firsts.setdefault((base, time, quantile), (index, text))
-            if spelling != text:
-                yield Code.DUPLICATE_SAMPLE, index, first
 
     def _histogram_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
         series: dict[tuple[Pairs, int | None], _Series] = {}
@@ -469,18 +495,15 @@ class LarkSamples(Samples):
                 continue
             if found.buckets and bound < found.buckets[-1][0]:
                 yield Code.BUCKET_ORDER, index, found.buckets[-1][1]
-            found.buckets.append((bound, index, text))
+            found.buckets.append((bound, index))
         for found in series.values():
             yield from self._series_faults(found)
 
     def _series_faults(self, series: _Series) -> Iterator[tuple[str, int, int]]:
         values = self.columns.values
         buckets = sorted(series.buckets)
-        for (bound, index, text), (next_bound, next_index, next_text) in pairwise(buckets):
-            if next_bound == bound:
-                if next_text != text:
-                    yield Code.DUPLICATE_BUCKET, max(index, next_index), min(index, next_index)
-            elif values[next_index] < values[index]:
+        for (bound, index), (next_bound, next_index) in pairwise(buckets):
+            if next_bound != bound and values[next_index] < values[index]:
                 yield Code.BUCKET_NOT_CUMULATIVE, next_index, index
         if not buckets or buckets[-1][0] != float("inf"):
             # A bucket whose bound cannot be read may have been meant.
@@ -495,16 +518,34 @@ class LarkSamples(Samples):
 
 
 class _Series:
-    """The rows of one histogram: bounds with row and spelling, and the rows of sum, count and the last of all."""
+    """The rows of one histogram: its bounds with their rows, and the rows of sum, count and the last of all."""
 
     __slots__ = ("buckets", "complete", "count", "last", "sum")
 
     def __init__(self) -> None:
-        self.buckets: list[tuple[float, int, str]] = []
+        self.buckets: list[tuple[float, int]] = []
         self.sum: int | None = None
         self.count: int | None = None
         self.last = -1
         self.complete = True
+
+
+class Point(NamedTuple):
+    """Which samples of a family are buckets or quantiles, and which label holds the bound."""
+
+    sample_name: str
+    label: str
+
+
+def point_of(name: str, type: MetricType) -> Point | None:
+    """The buckets of a histogram, the quantiles of a summary; other types have no such samples.
+
+    >>> point_of("h", MetricType.HISTOGRAM)
+    Point(sample_name='h_bucket', label='le')
+    """
+    if type is MetricType.SUMMARY:
+        return Point(name, "quantile")
+    return Point(f"{name}_bucket", "le") if type in _HISTOGRAMS else None
 
 
 def split_point(pairs: Pairs, label: str) -> tuple[Pairs, str | None]:
@@ -526,18 +567,15 @@ _STRAY: Final = 3
 
 def _order(name: str, type: MetricType) -> Callable[[str, Pairs, int | None], tuple[Any, ...]]:
     """The sort key of a row in canonical order, which is that of Prometheus' own encoder."""
-    if type is MetricType.SUMMARY:
-        point_name, point_label = name, "quantile"
-    elif type in _HISTOGRAMS:
-        point_name, point_label = f"{name}_bucket", "le"
-    else:
+    point = point_of(name, type)
+    if point is None:
         return _plain_order
 
     def order(sample_name: str, pairs: Pairs, time: int | None) -> tuple[Any, ...]:
         rank, bound = 0, (0, 0.0)
         base = pairs
-        if sample_name == point_name:
-            base, text = split_point(pairs, point_label)
+        if sample_name == point.sample_name:
+            base, text = split_point(pairs, point.label)
             bound = bound_of(text)
         else:
             rank = _RANKS.get(sample_name[len(name) :], _STRAY)
@@ -553,20 +591,17 @@ def _plain_order(name: str, pairs: Pairs, time: int | None) -> tuple[Any, ...]:
     return len(pairs), values, names, time is None, time or 0, name
 
 
-def _smaller(first: float, second: float) -> float:
-    return second if first != first or second < first else first
+def _identity(name: str, pairs: Pairs) -> bytes:
+    # A byte that UTF-8 has no use for parts the texts, so that no two series read alike.
+    return b"\xff".join(text.encode() for text in (name, *chain.from_iterable(pairs)))
 
 
-def _greater(first: float, second: float) -> float:
-    return second if first != first or second > first else first
-
-
-_OPERATIONS: Final[Mapping[str, Callable[[float, float], float]]] = {
-    "first": lambda first, second: first,
-    "last": lambda first, second: second,
-    "sum": lambda first, second: first + second,
-    "min": _smaller,
-    "max": _greater,
+# NaN is no smaller and no greater than a number, and gives way to one.
+_PREFERS_OTHER: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "first": lambda mine, theirs: False,
+    "last": lambda mine, theirs: True,
+    "min": lambda mine, theirs: mine != mine or theirs < mine,
+    "max": lambda mine, theirs: mine != mine or theirs > mine,
 }
 
 
@@ -586,6 +621,8 @@ def pack(samples: Iterable[Sample], /) -> LarkSamples:
     """
     columns = Columns()
     for index, sample in enumerate(samples):
+        if not isinstance(sample, Sample):
+            raise TypeError(f"a family holds samples of class Sample, not {type(sample).__name__}")
         columns.names.append(sample.name)
         columns.labels.append(str(sample.labels) if sample.labels else "")
         columns.values.append(sample.value)
