@@ -11,17 +11,20 @@ import fnmatch
 import math
 import re
 from abc import abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Final, NamedTuple, Self, TypeVar
+from itertools import pairwise
+from operator import index, itemgetter
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, overload
 
 from .formats import Format
 from .names import is_legacy_metric_name, quote
 from .source import Span
-from .values import format_float, format_timestamp_ms, parse_float
+from .values import INT64_MAX, INT64_MIN, format_float, format_timestamp_ms, parse_float
 
-V = TypeVar("V")
+_NS_PER_MS: Final = 1_000_000
 
 
 class MetricType(StrEnum):
@@ -53,12 +56,21 @@ TEXT_SUFFIXES: Final[Mapping[MetricType, tuple[str, ...]]] = {
 }
 
 
+# The label that tells the samples of one histogram or summary apart.
+_BOUND_LABELS: Final[Mapping[MetricType, str]] = {
+    MetricType.HISTOGRAM: "le",
+    MetricType.GAUGEHISTOGRAM: "le",
+    MetricType.SUMMARY: "quantile",
+}
+
+
 class LabelSet(Mapping[str, str]):
     """The labels of a sample: an immutable, hashable mapping, sorted by name (code points).
 
-    Built from a mapping or from pairs, and keyword arguments; a name given twice is a ``ValueError``, as is an empty
-    name or text that UTF-8 cannot hold. A label with an empty value is kept, though Prometheus' data model equates it
-    with an absent one. Safe to share between threads.
+    Built from a mapping or from pairs, and keyword arguments. A name given twice is a ``ValueError``, as are an empty
+    name, ``__name__`` (which is the metric's name, and no label) and text that UTF-8 cannot hold; a name or value that
+    is no ``str`` is a ``TypeError``. A label with an empty value is kept, though Prometheus' data model equates it with
+    an absent one. Safe to share between threads.
 
     >>> labels = LabelSet({"method": "get"}, code="200")
     >>> str(labels), labels["code"], labels == {"code": "200", "method": "get"}
@@ -70,27 +82,40 @@ class LabelSet(Mapping[str, str]):
     pairs: tuple[tuple[str, str], ...]
 
     def __init__(self, source: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **labels: str) -> None:
-        given = source.items() if isinstance(source, Mapping) else source
-        pairs = sorted([*given, *labels.items()])
-        for position, (name, value) in enumerate(pairs):
+        if isinstance(source, LabelSet):
+            given: Iterable[tuple[str, str]] = source.pairs
+        else:
+            given = source.items() if isinstance(source, Mapping) else source
+        pairs = [*given, *labels.items()]
+        for name, value in pairs:
+            _check_text("a label name", name)
+            _check_text(f"the value of label {name!r}", value)
             if not name:
                 raise ValueError("a label name is empty")
-            if position and pairs[position - 1][0] == name:
+            if name == "__name__":
+                raise ValueError("`__name__` is the name of the metric and no label")
+        pairs.sort()
+        for (name, _), (next_name, _) in pairwise(pairs):
+            if name == next_name:
                 raise ValueError(f"label {name!r} is given twice")
-            _check_encodable(name, value)
-        self.pairs = tuple(pairs)
+        _set_pairs(self, tuple(pairs))
 
     @classmethod
     def _of(cls, pairs: tuple[tuple[str, str], ...]) -> Self:
         """Wrap pairs that are known to be valid and sorted."""
         self = cls.__new__(cls)
-        self.pairs = pairs
+        _set_pairs(self, pairs)
         return self
 
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a label set does not change: make another one")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
     def __getitem__(self, name: str) -> str:
-        for key, value in self.pairs:
-            if key == name:
-                return value
+        position = bisect_left(self.pairs, name, key=itemgetter(0))
+        if position < len(self.pairs) and self.pairs[position][0] == name:
+            return self.pairs[position][1]
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -117,6 +142,8 @@ class LabelSet(Mapping[str, str]):
         return LabelSet, (self.pairs,)
 
 
+_set_pairs = vars(LabelSet)["pairs"].__set__
+
 NO_LABELS: Final = LabelSet()
 
 
@@ -134,8 +161,8 @@ class Exemplar:
 
     def __init__(self, labels: Mapping[str, str], value: float, timestamp_ns: int | None = None) -> None:
         object.__setattr__(self, "labels", labels if isinstance(labels, LabelSet) else LabelSet(labels))
-        object.__setattr__(self, "value", float(value))
-        object.__setattr__(self, "timestamp_ns", timestamp_ns)
+        object.__setattr__(self, "value", _number(value))
+        object.__setattr__(self, "timestamp_ns", _time(timestamp_ns))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Exemplar):
@@ -152,8 +179,9 @@ class Exemplar:
 class Sample:
     """One line of an exposition: a value of a series, which its name and labels identify.
 
-    ``timestamp_ns`` is ``None`` where the producer gave no time. ``exemplars`` and ``start_timestamp_ns`` are
-    OpenMetrics'. ``str()`` is the canonical line of the text format, without the line feed.
+    ``timestamp_ns`` is an integer of nanoseconds since the Unix epoch, within what int64 milliseconds hold, or ``None``
+    where the producer gave no time; seconds as a float are a ``TypeError``. ``exemplars`` and ``start_timestamp_ns``
+    are OpenMetrics'. ``str()`` is the canonical line of the text format, without the line feed.
 
     >>> sample = Sample("http_requests_total", {"code": "200"}, 1027, timestamp_ns=1395066363000 * 10**6)
     >>> str(sample)
@@ -181,10 +209,10 @@ class Sample:
         _check_name(name)
         set_name(self, name)
         set_labels(self, labels if isinstance(labels, LabelSet) else LabelSet(labels))
-        set_value(self, float(value))
-        set_timestamp(self, timestamp_ns)
+        set_value(self, _number(value))
+        set_timestamp(self, _time(timestamp_ns))
         set_exemplars(self, tuple(exemplars))
-        set_start_timestamp(self, start_timestamp_ns)
+        set_start_timestamp(self, _time(start_timestamp_ns))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sample):
@@ -251,6 +279,14 @@ class Samples(Sequence[Sample]):
     """
 
     __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Samples: ...
+    @abstractmethod
+    def __getitem__(self, index: int | slice) -> Sample | Samples:
+        """A sample, or the samples of a slice."""
 
     @property
     @abstractmethod
@@ -371,19 +407,43 @@ class Quantile(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """What the typed metrics share: the label set (without ``le`` and ``quantile``) and the timestamp.
 
-    >>> Metric(LabelSet(job="x")).timestamp_ns is None
+    Metrics are equal if they are of one class and hold the same, NaN being equal to
+    NaN.
+
+    >>> Metric(LabelSet(job="x")) == Metric(LabelSet(job="x"))
     True
     """
 
     labels: LabelSet = NO_LABELS
     timestamp_ns: int | None = None
 
+    def __post_init__(self) -> None:
+        # Whoever does not ask a type checker may give any mapping.
+        labels: Mapping[str, str] = self.labels
+        object.__setattr__(self, "labels", labels if isinstance(labels, LabelSet) else LabelSet(labels))
 
-@dataclass(frozen=True, slots=True)
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Metric) or type(other) is not type(self):
+            return NotImplemented
+        return all(_alike(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.labels, self.timestamp_ns))
+
+
+def _alike(first: object, second: object) -> bool:
+    if isinstance(first, float) and isinstance(second, (int, float)):
+        return same_float(first, second)
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return len(first) == len(second) and all(map(_alike, first, second))
+    return first == second
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ValueMetric(Metric):
     """A metric that is one number.
 
@@ -446,7 +506,7 @@ class StateSetMetric(ValueMetric):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HistogramMetric(Metric):
     """A histogram: its buckets by ascending bound, and sum and count, ``None`` where the input has none.
 
@@ -460,6 +520,10 @@ class HistogramMetric(Metric):
     count: float | None = None
     start_timestamp_ns: int | None = None
 
+    def __post_init__(self) -> None:
+        Metric.__post_init__(self)
+        object.__setattr__(self, "buckets", tuple(Bucket(*bucket) for bucket in self.buckets))
+
 
 class GaugeHistogramMetric(HistogramMetric):
     """A histogram whose counts may fall.
@@ -471,7 +535,7 @@ class GaugeHistogramMetric(HistogramMetric):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SummaryMetric(Metric):
     """A summary: its quantiles in ascending order, and sum and count, ``None`` where the input has none.
 
@@ -484,8 +548,12 @@ class SummaryMetric(Metric):
     count: float | None = None
     start_timestamp_ns: int | None = None
 
+    def __post_init__(self) -> None:
+        Metric.__post_init__(self)
+        object.__setattr__(self, "quantiles", tuple(Quantile(*quantile) for quantile in self.quantiles))
 
-Values = float | Mapping[LabelSet, float] | Iterable[tuple[Mapping[str, str], float]]
+
+Values = float | Mapping[LabelSet, float] | Iterable[tuple[Mapping[str, str], float]] | Iterable[ValueMetric]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -518,7 +586,9 @@ class MetricFamily:
         samples: Iterable[Sample] = (),
     ) -> None:
         _check_name(name)
-        _check_encodable(help or "", unit or "")
+        for what, text in (("the help text", help), ("the unit", unit)):
+            if text is not None:
+                _check_text(what, text)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "type", MetricType(type))
         object.__setattr__(self, "help", help)
@@ -538,7 +608,7 @@ class MetricFamily:
 
     @classmethod
     def gauge(cls, name: str, values: Values, /, *, help: str | None = None, unit: str | None = None) -> Self:
-        """A gauge family from one number (no labels), a mapping ``{label set: value}``, or such pairs.
+        """A gauge family from one number (no labels), a mapping ``{label set: value}``, such pairs, or typed metrics.
 
         >>> str(MetricFamily.gauge("temperature_celsius", [({"room": "lab"}, 21.5)]).samples[0])
         'temperature_celsius{room="lab"} 21.5'
@@ -582,10 +652,10 @@ class MetricFamily:
         samples = []
         for metric in metrics:
             for bucket in metric.buckets:
-                labels = {**metric.labels, "le": format_float(bucket.upper_bound)}
-                samples.append(
-                    Sample(f"{name}_bucket", labels, bucket.cumulative_count, metric.timestamp_ns, bucket.exemplars)
-                )
+                bound, count, exemplars = bucket
+                labels = {**metric.labels, "le": format_float(bound)}
+                start = metric.start_timestamp_ns
+                samples.append(Sample(f"{name}_bucket", labels, count, metric.timestamp_ns, exemplars, start))
             samples += _sum_and_count(name, metric)
         return cls(name, MetricType.HISTOGRAM, help, unit, samples)
 
@@ -603,7 +673,7 @@ class MetricFamily:
         for metric in metrics:
             for quantile, value in metric.quantiles:
                 labels = {**metric.labels, "quantile": format_float(quantile)}
-                samples.append(Sample(name, labels, value, metric.timestamp_ns))
+                samples.append(Sample(name, labels, value, metric.timestamp_ns, (), metric.start_timestamp_ns))
             samples += _sum_and_count(name, metric)
         return cls(name, MetricType.SUMMARY, help, unit, samples)
 
@@ -662,6 +732,7 @@ class Exposition(Mapping[str, MetricFamily]):
 
     DEFAULT_FILENAME: ClassVar = "<exposition>"
 
+    _families: dict[str, MetricFamily]
     format: Format
     filename: str
 
@@ -673,13 +744,20 @@ class Exposition(Mapping[str, MetricFamily]):
         format: Format = Format.TEXT,
         filename: str = DEFAULT_FILENAME,
     ) -> None:
-        self._families: dict[str, MetricFamily] = {}
+        by_name: dict[str, MetricFamily] = {}
         for family in families:
-            if family.name in self._families:
+            if not isinstance(family, MetricFamily):
+                raise TypeError(f"an exposition is made of metric families, not of {type(family).__name__}: {family!r}")
+            if family.name in by_name:
                 raise ValueError(f"metric family {family.name!r} is given twice")
-            self._families[family.name] = family
-        self.format = format
-        self.filename = filename
+            by_name[family.name] = family
+        for slot, value in (("_families", by_name), ("format", format), ("filename", filename)):
+            object.__setattr__(self, slot, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("an exposition does not change: make another one")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
 
     def __getitem__(self, name: str) -> MetricFamily:
         return self._families[name]
@@ -718,7 +796,8 @@ class Exposition(Mapping[str, MetricFamily]):
     def with_labels(self, override: Mapping[str, str], /, *, default: Mapping[str, str] | None = None) -> Exposition:
         """The exposition with labels set on every sample.
 
-        ``override`` replaces a label of that name; ``default`` applies where it is absent or empty.
+        ``override`` replaces a label of that name; ``default`` applies where it is absent or empty. To set ``le`` where
+        there are histograms, or ``quantile`` where there are summaries, is a ``ValueError``: they tell samples apart.
 
         >>> exposition = Exposition([MetricFamily.gauge("a", 1)]).with_labels({"job": "x"}, default={"instance": ""})
         >>> str(exposition["a"].samples[0])
@@ -726,6 +805,10 @@ class Exposition(Mapping[str, MetricFamily]):
         """
         override = LabelSet(override)
         rest = LabelSet(default or {})
+        for family in self._families.values():
+            bound = _BOUND_LABELS.get(family.type)
+            if bound is not None and (bound in override or bound in rest):
+                raise ValueError(f"label `{bound}` tells the samples of {family.type} {family.name!r} apart")
         return self._of(
             family.with_samples(family.samples.with_labels(override, rest)) for family in self._families.values()
         )
@@ -781,19 +864,27 @@ def hash_float(value: float) -> int:
 def _predicate(wish: str | re.Pattern[str]) -> Callable[[str], bool]:
     if isinstance(wish, str):
         return wish.__eq__
+    if not isinstance(wish, re.Pattern):
+        raise TypeError(f"a label is asked for as a str or a compiled pattern, not {type(wish).__name__}: {wish!r}")
     return lambda value: wish.fullmatch(value) is not None
 
 
-def _value_samples(name: str, values: Values) -> list[Sample]:
-    if isinstance(values, (int, float)):
-        return [Sample(name, NO_LABELS, values)]
-    pairs = values.items() if isinstance(values, Mapping) else values
-    return [Sample(name, labels, value) for labels, value in pairs]
+def _value_samples(name: str, values: Any) -> Iterator[Sample]:
+    if hasattr(values, "__float__"):
+        values = [(NO_LABELS, values)]
+    for item in values.items() if isinstance(values, Mapping) else values:
+        if isinstance(item, ValueMetric):
+            yield Sample(name, item.labels, item.value, item.timestamp_ns, item.exemplars, item.start_timestamp_ns)
+            continue
+        labels, value = item
+        if not isinstance(labels, Mapping):
+            raise TypeError(f"the key of a value is a LabelSet, such as LabelSet(queue='mail'), not {labels!r}")
+        yield Sample(name, labels, value)
 
 
 def _sum_and_count(name: str, metric: HistogramMetric | SummaryMetric) -> list[Sample]:
     return [
-        Sample(f"{name}{suffix}", metric.labels, value, metric.timestamp_ns)
+        Sample(f"{name}{suffix}", metric.labels, value, metric.timestamp_ns, (), metric.start_timestamp_ns)
         for suffix, value in (("_sum", metric.sum), ("_count", metric.count))
         if value is not None
     ]
@@ -854,17 +945,35 @@ def _bare_or_quoted(name: str) -> str:
 
 
 def _check_name(name: str) -> None:
+    _check_text("a metric name", name)
     if not name:
         raise ValueError("a metric name is empty")
-    _check_encodable(name)
 
 
-def _check_encodable(*texts: str) -> None:
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{text!r} holds a lone surrogate, which UTF-8 cannot express") from error
+def _check_text(what: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a str, not {type(text).__name__}: {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{what}, {text!r}, holds a lone surrogate, which UTF-8 cannot express") from error
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):
+        raise TypeError(f"a value is a number, not a str: {value!r}")
+    return float(value)
+
+
+def _time(timestamp_ns: Any) -> int | None:
+    if timestamp_ns is None:
+        return None
+    if isinstance(timestamp_ns, bool) or not hasattr(timestamp_ns, "__index__"):
+        raise TypeError(f"a timestamp is an integer of nanoseconds, not {timestamp_ns!r}: write int(seconds * 10**9)")
+    time = index(timestamp_ns)
+    if not INT64_MIN <= time // _NS_PER_MS <= INT64_MAX:
+        raise ValueError(f"a timestamp fits in int64 milliseconds, and {time} ns does not")
+    return time
 
 
 __all__ = [
