@@ -10,8 +10,8 @@ from . import engine
 from .merge import without_repeats
 from .model import Difference, Exposition, MetricFamily, MetricType
 from .names import quote
+from .quoting import visible
 from .values import format_float
-from .words import visible
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from .codes import Code, Profile, Severity, severity_of, verdict
-from .words import visible
+from .quoting import visible
 
 
 class Explanation(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from .codes import Severity
 from .diagnostics import Diagnostic, Place
-from .words import visible
+from .quoting import visible
 
 
 class ReportFormat(StrEnum):

@@ -11,8 +11,9 @@ from expofmt import ConsistencyError, Diagnostic, MergePolicy, check, merge, par
 from expofmt.codes import Code, Profile, severity_of
 from expofmt.explanations import EXPLANATIONS, explain
 from expofmt.parse import Names
+from expofmt.quoting import shortened, visible
 from expofmt.report import report
-from expofmt.words import ROWS, Context, describe, shortened, visible
+from expofmt.words import ROWS, Context, describe
 
 REPORTS = Path(__file__).parent / "cases/report"
 

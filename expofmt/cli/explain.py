@@ -8,7 +8,7 @@ import click
 
 from ..codes import Code, severity_of
 from ..explanations import EXPLANATIONS, explain
-from ..words import shortened
+from ..quoting import shortened
 from .options import CLEAN, finish
 
 

@@ -18,8 +18,8 @@ from ..formats import Format
 from ..model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
 from ..names import EscapingScheme
 from ..parse import Names, parse
+from ..quoting import visible
 from ..source import Span
-from ..words import visible
 from .inputs import Complaints, Input, contents, expanded
 from .options import (
     CLEAN,

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from ..words import visible
+from ..quoting import visible
 
 STDIN: Final = "-"
 

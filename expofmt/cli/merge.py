@@ -17,9 +17,9 @@ from ..merge import MergePolicy, merge
 from ..model import Exposition, LabelSet
 from ..names import is_legacy_label_name
 from ..parse import Names, parse
+from ..quoting import shortened
 from ..render import render
 from ..source import Source, Span
-from ..words import shortened
 from .inputs import Complaints, contents, expanded
 from .options import (
     CLEAN,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ..words import visible
+from ..quoting import visible
 
 # Less than this is done before anybody wonders.
 BIG: Final = 4_000_000

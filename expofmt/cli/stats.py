@@ -12,7 +12,7 @@ import click
 from ..diagnostics import Diagnostic, ExpositionError
 from ..model import Exposition, MetricFamily, Samples
 from ..parse import Names, parse
-from ..words import visible
+from ..quoting import visible
 from .inputs import Complaints, contents, expanded
 from .options import (
     CLEAN,
