@@ -72,6 +72,7 @@ def test_values_of_labels_may_hold_anything() -> None:
         (["-l", "a=1", "-l", "a=2", "a.prom"], "given twice"),
         (["a.prom", "-l", "a=1"], "--label a=1 stands after the last INPUT"),
         (["a.prom", "-l"], "requires an argument"),
+        (["-ql", "a=1", "a.prom"], "write it as an option of its own"),
         (["-l", "a=1"], "Missing argument"),
         (["--policy", "avg", "a.prom"], "unknown operation `avg`"),
         (["--policy", "blob=sum", "a.prom"], "unknown metric type `blob`"),

@@ -121,6 +121,11 @@ def _policy(_: click.Context, __: click.Parameter, texts: Sequence[str]) -> Merg
         raise click.BadParameter(str(error)) from error
 
 
+def _no_stray_label(_: click.Context, __: click.Parameter, labels: Sequence[str]) -> None:
+    if labels:  # as in `-ql a=b`, which only click's parser takes apart
+        raise click.BadParameter("write it as an option of its own")
+
+
 @click.command("merge", cls=_Merge)
 @inputs_argument
 @click.option(
@@ -128,6 +133,7 @@ def _policy(_: click.Context, __: click.Parameter, texts: Sequence[str]) -> Merg
     "labels",
     multiple=True,
     expose_value=False,
+    callback=_no_stray_label,
     metavar="NAME=VALUE",
     help="Set a label on all samples of the next INPUT. May be repeated.",
 )
