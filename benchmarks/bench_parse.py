@@ -58,7 +58,7 @@ def main() -> None:
     chosen = arguments(__doc__)
     introduce([*OURS, PROMETHEUS_CLIENT, BARE_LARK, PROMTOOL])
     for given in real_scrapes():
-        compete(given, rounds=chosen.rounds, reference=True)
+        compete(given, rounds=5 * chosen.rounds, reference=True)
     for given in generated(quick=chosen.quick):
         compete(given, rounds=min(chosen.rounds, 3), reference=False)
 

@@ -35,7 +35,7 @@ def main() -> None:
     chosen = arguments(__doc__)
     introduce(WORK)
     for given in real_scrapes():
-        compete(given, rounds=chosen.rounds)
+        compete(given, rounds=3 * chosen.rounds)
     for given in generated(quick=chosen.quick):
         compete(given, rounds=min(chosen.rounds, 3))
 
