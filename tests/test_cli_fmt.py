@@ -142,10 +142,10 @@ def test_diff(untidy: Path) -> None:
     assert run("--diff", "-", input=TIDY).output == ""
 
 
-def test_patch_understands_the_diff(untidy: Path, peer) -> None:
-    patch = peer("patch")
-    shown = run("--diff", untidy).stdout_bytes
-    subprocess.run([patch, "--binary", "-p0", str(untidy)], input=shown, check=True, capture_output=True)
+def test_git_understands_the_diff(untidy: Path, peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(untidy.parent)
+    shown = run("--diff", untidy.name).stdout_bytes
+    subprocess.run([peer("git"), "apply", "-p0", "-"], input=shown, check=True, capture_output=True)
     assert untidy.read_bytes() == TIDY
 
 
