@@ -6,10 +6,10 @@
 b'# TYPE up gauge\\nup{job="node"} 1\\n'
 """
 
+from . import engine
 from .codes import Code, Severity
 from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, ParseError, Place
 from .diff import Diff, diff
-from .engine import ENGINE
 from .formats import ContentType, Format
 from .merge import MergePolicy, merge
 from .model import (
@@ -37,6 +37,14 @@ from .render import render
 from .source import Span
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> str:
+    # Asked for each time, because another engine may have been chosen since.
+    if name == "ENGINE":
+        return engine.ENGINE
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "ENGINE",

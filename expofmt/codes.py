@@ -131,7 +131,7 @@ class Kind(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """How a code is treated; a severity of ``None`` means that it is not reported.
+    """How a code is treated; a severity of ``None`` means that it is not reported, nor fatal to that profile.
 
     >>> verdict(Code.MISSING_VALUE).fatal
     True
@@ -157,6 +157,7 @@ _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 # Pushgateway reads with a strict line parser but looks at no histogram as a whole, so that its profile is harder on
 # blanks and escapes, and silent about buckets.
 _VERDICTS: Final[Mapping[Code, Verdict]] = {
+    Code.INCOMPLETE_TYPE: _SYNTAX._replace(exceptions={Profile.PUSHGATEWAY: None}),
     Code.SECOND_TYPE: _FATAL,
     Code.SECOND_HELP: _FATAL,
     Code.TYPE_AFTER_SAMPLES: _FATAL,

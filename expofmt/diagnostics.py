@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from .codes import Code, Kind, Severity, verdict
+from .codes import Code, Severity
 from .source import Source, Span
 from .words import Context, describe
 
@@ -246,7 +246,7 @@ class ExpositionError(ValueError):
 
     def __str__(self) -> str:
         errors = [d for d in self.diagnostics if d.severity is Severity.ERROR]
-        first = str(errors[0] if errors else self.diagnostics[0])
+        first = next(map(str, errors or self.diagnostics), "no diagnostics")
         return first if len(errors) < 2 else f"{first} (and {len(errors) - 1} more errors)"
 
     def __reduce__(self) -> tuple[type[Self], tuple[tuple[Diagnostic, ...]]]:
@@ -269,18 +269,6 @@ class ConsistencyError(ExpositionError):
     """
 
 
-def error_for(diagnostics: Iterable[Diagnostic]) -> ExpositionError:
-    """The exception that carries these diagnostics: a ParseError if an error among them is one of syntax.
-
-    >>> from expofmt import check
-    >>> type(error_for(check("a 1\\na 1\\n"))).__name__
-    'ConsistencyError'
-    """
-    given = tuple(diagnostics)
-    syntax = any(d.severity is Severity.ERROR and verdict(d.code).kind is Kind.SYNTAX for d in given)
-    return ParseError(given) if syntax else ConsistencyError(given)
-
-
 __all__ = [
     "Code",
     "ConsistencyError",
@@ -289,5 +277,4 @@ __all__ = [
     "ParseError",
     "Place",
     "Severity",
-    "error_for",
 ]

@@ -47,8 +47,8 @@ def parse(
 
     Raises :class:`ParseError` where the text breaks the grammar, else :class:`ConsistencyError` where metadata
     contradict each other; both carry all diagnostics, at most ``max_diagnostics``, in order of place. ``strict``
-    refuses whatever :func:`check` calls an error in that profile. What is worth saying but no reason to refuse goes
-    to ``on_warning``. With ``names="legacy"``, a name that needs quotes is refused.
+    refuses whatever :func:`check` calls an error in that profile. What :func:`check` would report but is no reason to
+    refuse goes to ``on_warning``. With ``names="legacy"``, a name that needs quotes is refused.
 
     Safe to call from many threads. Prometheus "Exposition formats", text format 0.0.4 and 1.0.0.
 
@@ -62,7 +62,7 @@ def parse(
     """
     reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     scan = reading.scan(format)
-    if strict:
+    if strict or on_warning is not None:
         scan = with_consistency(scan, max_diagnostics)
     refused = reading.is_error if strict else reading.is_fatal
     if any(refused(fault.code) for fault in scan.faults):
@@ -108,6 +108,8 @@ class _Reading(NamedTuple):
     max_diagnostics: int
 
     def scan(self, format: Format) -> Scan:
+        if Format(format) is not Format.TEXT:
+            raise ValueError(f"this version reads the text format only, not {format}")
         return engine.scan(self.source.data, Format(format), max_faults=self.max_diagnostics)
 
     def severity(self, code: str) -> Severity | None:
@@ -188,7 +190,7 @@ def iter_families(
         families = [family for family in scan.families if family.start < done]
         faults = [fault for fault in scan.faults if fault.start < done or at_end]
         scattered = [_resumed(family) for family in families if _continues(family, seen)]
-        if strict:
+        if strict or on_warning is not None:
             scan = with_consistency(scan._replace(families=families, faults=faults), max_diagnostics)
             faults = scan.faults
         refused = reading.is_error if strict else reading.is_fatal

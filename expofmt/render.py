@@ -52,16 +52,18 @@ def render(
     >>> render([MetricFamily.gauge("b", 2), MetricFamily.counter("a_total", 1, help="Help.")])
     b'# HELP a_total Help.\\n# TYPE a_total counter\\na_total 1\\n# TYPE b gauge\\nb 2\\n'
     """
+    if isinstance(exposition, MetricFamily):
+        raise TypeError("render takes an Exposition or families: write render([family])")
     if not isinstance(exposition, Exposition):
         exposition = Exposition(exposition)
     target = exposition.format if format is None else Format(format)
     scheme = EscapingScheme.ALLOW_UTF8 if escaping is None else EscapingScheme(escaping)
+    if target is not Format.TEXT:
+        raise ValueError(f"this version writes the text format only, not {target}")
     families = sorted(exposition.values(), key=lambda family: family.name)
     faults = list(_foreign_samples(families, exposition.filename))
-    losses: list[Diagnostic] = []
-    if target is Format.TEXT:
-        losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
-        families = list(_fitted_to_text(families))
+    losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
+    families = list(_fitted_to_text(families))
     families.sort(key=lambda family: (escape_name(family.name, scheme), family.name))
     faults += _collisions(families, scheme, exposition.filename)
     faults += _label_collisions(families, scheme, target, exposition.filename)

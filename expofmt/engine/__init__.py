@@ -16,7 +16,7 @@ from .seam import Engine, Fault, Scan, ScannedFamily
 
 __all__ = ["ENGINE", "Engine", "Fault", "Scan", "ScannedFamily", "encode", "pack", "scan", "use"]
 
-_MODULES: Final = {"lark": ".lark"}
+_MODULES: Final = {"native": "._native", "lark": ".lark"}
 
 _chosen: Engine = lark
 
@@ -31,7 +31,9 @@ def use(name: str) -> None:
 
     Raises ValueError for a name that is no engine's, ImportError where the engine is not installed.
 
-    >>> use("lark")
+    >>> use("fastest")
+    Traceback (most recent call last):
+    ValueError: no engine is called 'fastest': choose one of native, lark
     """
     global ENGINE, scan, pack, encode
     if name not in _MODULES:

@@ -393,6 +393,9 @@ class _Scanner:
             self.unknown_escapes(docstring, start)
         if family is None:
             return
+        if not docstring and family.help_name:
+            # A HELP line without text says nothing, and does not count as a second one.
+            return
         if family.help_name and family.help:
             self.fault(Code.SECOND_HELP, *span, family.help_name)
             return
