@@ -40,10 +40,12 @@ from __future__ import annotations
 import math
 import operator
 import string
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from itertools import permutations
 from string import Template
-from typing import Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -75,6 +77,8 @@ TEXT_TYPES: Final = (
 _SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket", "_created", "_info")
 _NS_PER_MS: Final = 10**6
 
+_FLOATS: Final = st.floats()
+
 
 # ------------------------------------------------------------------------------------------------------- objects
 
@@ -87,7 +91,7 @@ def metric_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
     'a'
     """
     bare = _words("_:")
-    kinds = [bare, st.builds(operator.add, bare, st.sampled_from(_SUFFIXES))]
+    kinds = [bare, st.tuples(bare, st.sampled_from(_SUFFIXES)).map("".join)]
     return st.one_of(*kinds, st.text(min_size=1, max_size=12)) if names == "utf-8" else st.one_of(*kinds)
 
 
@@ -133,7 +137,8 @@ def samples(*, names: Names = "utf-8", timestamps: bool = True) -> SearchStrateg
     >>> find(samples(timestamps=False), lambda sample: sample.value > 1).series
     'a'
     """
-    return st.builds(Sample, metric_names(names=names), label_sets(names=names), st.floats(), _times(timestamps))
+    parts = st.tuples(metric_names(names=names), label_sets(names=names), _FLOATS, _times(timestamps))
+    return parts.map(lambda fields: Sample(*fields))
 
 
 def _times(timestamps: bool) -> SearchStrategy[int | None]:
@@ -160,7 +165,7 @@ def metric_families(
     >>> [str(sample) for sample in family.samples]
     ['a_bucket{le="+Inf"} 0', 'a_sum 0', 'a_count 0']
     """
-    return _families(_options(names, types, timestamps, 1, max_metrics))
+    return _families(names, types, timestamps, max_metrics, spelt=False).map(operator.itemgetter(0))
 
 
 def expositions(
@@ -179,100 +184,143 @@ def expositions(
     >>> list(find(expositions(), lambda exposition: len(exposition) == 2))
     ['a', 'aa']
     """
-    return _expositions(_options(names, types, timestamps, max_families, max_metrics))
+    families = _families(names, types, timestamps, max_metrics, spelt=False)
+    return _lists_of(families, max_families).map(lambda found: Exposition(family for family, _ in found))
 
 
-class _Options(NamedTuple):
-    """What is asked for, with the strategies for it: Hypothesis takes longer to make one than to draw from it."""
-
-    types: SearchStrategy[MetricType]
-    metric_names: SearchStrategy[str]
-    family_names: SearchStrategy[list[str]]
-    series: SearchStrategy[list[tuple[LabelSet, int | None]]]
+Block = tuple[MetricFamily, list[str]]
 
 
-def _options(
-    names: Names, types: Collection[MetricType], timestamps: bool, max_families: int, max_metrics: int
-) -> _Options:
-    if foreign := [type for type in types if type not in TEXT_TYPES]:
-        raise ValueError(f"the text format has no type {foreign[0]}")
-    if not types:
-        raise ValueError("no types are given")
-    some_names = metric_names(names=names)
+def _lists_of(families: SearchStrategy[Block], max_size: int) -> SearchStrategy[list[Block]]:
+    blocks = st.lists(families, unique_by=lambda block: block[0].name, max_size=max_size)
+    return blocks.map(_without_collisions)
+
+
+def _without_collisions(blocks: list[Block]) -> list[Block]:
+    """The families less those that claim a name of one before them."""
+    kept: list[Block] = []
+    names: set[str] = set()
+    claimed: set[str] = set()
+    for family, lines in blocks:
+        claims = {family.name + suffix for suffix in TEXT_SUFFIXES.get(family.type, ())}
+        if family.name not in claimed and not claims & names:
+            names.add(family.name)
+            claimed |= claims
+            kept.append((family, lines))
+    return kept
+
+
+# Hypothesis makes an example smaller by leaving out up to five neighbouring choices at a time. So a family without
+# samples is five of them, and so is a sample without labels: the choice to have one more, then those below.
+
+# A HELP line cannot hold all texts: blanks before one are not its own, and a CR at its end would be that of a CRLF.
+_HELP_TEXTS: Final = st.text(max_size=12).map(lambda text: text.lstrip(" \t").rstrip("\r"))
+_FINITE: Final = st.floats(allow_nan=False, allow_infinity=False)
+_COUNTS: Final = st.integers(0, 2**40)
+# Points ascend, but sum and count may stand before them. Counts may be fractional; halves add up exactly.
+_LAYOUTS: Final = st.sampled_from(
+    [(unit, order) for unit in (1.0, 0.5) for order in permutations(("points", "sum", "count"))]
+)
+_DECISIONS: Final = st.binary(max_size=80)
+
+
+class _Metric(NamedTuple):
+    """A sample that is a metric of its own; or, with the rest, a summary or histogram and its sum.
+
+    Its lines are spelt as the decisions say, each beginning with another of them.
+    """
+
+    labels: LabelSet
+    time: int | None
+    value: float
+    decisions: bytes
+    points: Sequence[tuple[float, float]] = ()
+    total: int = 0
+    layout: tuple[float, Sequence[str]] = (1.0, ())
+
+    def spelling(self, line: int) -> _Spelling:
+        return _Spelling(self.decisions[line:] + self.decisions[:line])
+
+    def samples(self, name: str, type: MetricType) -> list[Sample]:
+        if type is MetricType.HISTOGRAM:
+            points, count = self._buckets(f"{name}_bucket")
+        elif type is MetricType.SUMMARY:
+            points, count = [self._point(name, "quantile", *point) for point in sorted(self.points)], self.total
+        else:
+            return [Sample(name, self.labels, self.value, self.time)]
+        parts = {
+            "points": points,
+            "sum": [Sample(f"{name}_sum", self.labels, self.value, self.time)],
+            "count": [Sample(f"{name}_count", self.labels, count, self.time)],
+        }
+        return [sample for part in self.layout[1] for sample in parts[part]]
+
+    def _buckets(self, name: str) -> tuple[list[Sample], float]:
+        buckets = []
+        count = 0.0
+        for bound, step in [*sorted(self.points), (math.inf, self.total)]:
+            count += self.layout[0] * step
+            buckets.append(self._point(name, "le", bound, count))
+        return buckets, count
+
+    def _point(self, name: str, label: str, at: float, value: float) -> Sample:
+        return Sample(name, {**self.labels, label: self.spelling(1).number(at)}, value, self.time)
+
+
+Metrics = SearchStrategy[list[_Metric]]
+
+
+def _metrics(names: Names, type: MetricType, timestamps: bool, max_size: int, spelt: bool) -> Metrics:
     labels = label_sets(names=names, max_size=3).map(_without_points)
-    return _Options(
-        types=st.sampled_from([type for type in TEXT_TYPES if type in types]),
-        metric_names=some_names,
-        family_names=st.lists(some_names, unique=True, max_size=max_families),
-        series=st.lists(st.tuples(labels, _times(timestamps)), unique=True, max_size=max_metrics),
-    )
+    decisions = _DECISIONS if spelt else st.just(b"")
+    parts: list[SearchStrategy[Any]] = [labels, _times(timestamps), _FLOATS, decisions]
+    points = {MetricType.HISTOGRAM: (_FINITE, _COUNTS), MetricType.SUMMARY: (st.floats(0, 1), _FLOATS)}
+    if type in points:
+        parts += [_unique(st.tuples(*points[type]), 1, 3), _COUNTS, _LAYOUTS]
+    return _unique(st.tuples(*parts), 2, max_size).map(lambda found: [_Metric(*fields) for fields in found])
+
+
+def _unique(items: SearchStrategy[tuple[Any, ...]], keys: int, max_size: int) -> SearchStrategy[list[tuple[Any, ...]]]:
+    """Lists of tuples of which no two begin with the same items, so many of them."""
+    return st.lists(items, unique_by=lambda item: item[:keys], max_size=max_size)
 
 
 def _without_points(labels: LabelSet) -> LabelSet:
     return LabelSet({name: value for name, value in labels.items() if name not in ("le", "quantile")})
 
 
-@st.composite
-def _families(draw: DrawFn, options: _Options) -> MetricFamily:
-    return _family(draw, draw(options.metric_names), draw(options.types), options, format_float)
+def _families(
+    names: Names, types: Collection[MetricType], timestamps: bool, max_metrics: int, *, spelt: bool
+) -> SearchStrategy[Block]:
+    if foreign := [type for type in types if type not in TEXT_TYPES]:
+        raise ValueError(f"the text format has no type {foreign[0]}")
+    if not types:
+        raise ValueError("no types are given")
+    metrics = {type: _metrics(names, type, timestamps, max_metrics, spelt) for type in TEXT_TYPES if type in types}
+    kinds = st.sampled_from([(type, has_help) for has_help in (False, True) for type in metrics])
+    return _family(metric_names(names=names), kinds, metrics, spelt)
 
 
 @st.composite
-def _expositions(draw: DrawFn, options: _Options) -> Exposition:
-    return _exposition(draw, options, format_float)
-
-
-def _exposition(draw: DrawFn, options: _Options, point: Callable[[float], str]) -> Exposition:
-    families: dict[str, MetricFamily] = {}
-    claimed: set[str] = set()
-    for name in draw(options.family_names):
-        type = draw(options.types)
-        claims = {name + suffix for suffix in TEXT_SUFFIXES.get(type, ())}
-        if name not in claimed and not claims & families.keys():
-            claimed |= claims
-            families[name] = _family(draw, name, type, options, point)
-    return Exposition(families.values())
-
-
-# A HELP line cannot hold all texts: blanks before one are not its own, and a CR at its end would be that of a CRLF.
-_HELP_TEXTS: Final = st.none() | st.text(max_size=12).map(lambda text: text.lstrip(" \t").rstrip("\r"))
-_FLOATS: Final = st.floats()
-_BOUNDS: Final = st.lists(st.floats(allow_nan=False, allow_infinity=False), unique=True, max_size=3).map(sorted)
-_QUANTILES: Final = st.lists(st.floats(0, 1), unique=True, max_size=3).map(sorted)
-_COUNTS: Final = st.integers(0, 2**40)
-# Counts may be fractional; halves add up exactly.
-_UNITS: Final = st.sampled_from((1.0, 0.5))
-# Points ascend, but sum and count may stand before them.
-_ORDERS: Final = st.sampled_from(("psc", "pcs", "scp", "csp", "cps", "spc"))
-
-
 def _family(
-    draw: DrawFn, name: str, type: MetricType, options: _Options, point: Callable[[float], str]
-) -> MetricFamily:
-    help = draw(_HELP_TEXTS)
-    rows: list[Sample] = []
-    for labels, time in draw(options.series):
-        if type is MetricType.HISTOGRAM:
-            unit, total = draw(_UNITS), 0.0
-            points = []
-            for bound in [*draw(_BOUNDS), math.inf]:
-                total += unit * draw(_COUNTS)
-                points.append(Sample(f"{name}_bucket", {**labels, "le": point(bound)}, total, time))
-        elif type is MetricType.SUMMARY:
-            total = draw(_COUNTS)
-            points = [
-                Sample(name, {**labels, "quantile": point(quantile)}, draw(_FLOATS), time)
-                for quantile in draw(_QUANTILES)
-            ]
-        else:
-            rows.append(Sample(name, labels, draw(_FLOATS), time))
-            continue
-        sum, count = (
-            Sample(name + suffix, labels, value, time) for suffix, value in (("_sum", draw(_FLOATS)), ("_count", total))
-        )
-        parts = {"p": points, "s": [sum], "c": [count]}
-        rows += [sample for part in draw(_ORDERS) for sample in parts[part]]
-    return MetricFamily(name, type, help, samples=rows)
+    draw: DrawFn,
+    names: SearchStrategy[str],
+    kinds: SearchStrategy[tuple[MetricType, bool]],
+    metrics: Mapping[MetricType, Metrics],
+    spelt: bool,
+) -> Block:
+    name, (type, has_help) = draw(names), draw(kinds)
+    metadata = _Spelling(draw(_DECISIONS) if spelt and has_help else b"")
+    help = draw(_HELP_TEXTS) if has_help else None
+    samples: list[Sample] = []
+    lines: list[str] = []
+    for metric in draw(metrics[type]):
+        own = metric.samples(name, type)
+        samples += own
+        for number, sample in enumerate(own):
+            lines += metric.spelling(number).sample_lines(sample)
+    family = MetricFamily(name, type, help, samples=samples)
+    return family, metadata.metadata(family) + lines
 
 
 # ---------------------------------------------------------------------------------------------------------- text
@@ -293,8 +341,15 @@ def exposition_text(
     >>> find(exposition_text(types=[MetricType.UNKNOWN]), lambda text: b"NaN" in text)
     b'a NaN\n'
     """
-    options = _options(names, types, timestamps, max_families, max_metrics)
-    return _spelled_expositions(options, interleaved).map(operator.itemgetter(1))
+    pairs = spelled_expositions(
+        names=names,
+        types=types,
+        timestamps=timestamps,
+        interleaved=interleaved,
+        max_families=max_families,
+        max_metrics=max_metrics,
+    )
+    return pairs.map(operator.itemgetter(1))
 
 
 def spelled_expositions(
@@ -320,41 +375,27 @@ def spelled_expositions(
     >>> str(meaning["a"].samples[0]), text
     ('a 0', b'# TYPE a counter\na 0\n')
     """
-    return _spelled_expositions(_options(names, types, timestamps, max_families, max_metrics), interleaved)
+    families = _families(names, types, timestamps, max_metrics, spelt=True)
+    order = st.binary(max_size=40) if interleaved else st.none()
+    parts = st.tuples(_lists_of(families, max_families), order, _DECISIONS)
+    return parts.map(lambda drawn: _written(*drawn))
 
 
-@st.composite
-def _spelled_expositions(draw: DrawFn, options: _Options, interleaved: bool) -> tuple[Exposition, bytes]:
-    exposition = _exposition(draw, options, lambda value: _Spelling(draw).number(value))
-    blocks = [_family_lines(draw, family) for family in exposition.values()]
+def _written(blocks: list[Block], order: bytes | None, decisions: bytes) -> tuple[Exposition, bytes]:
+    """The families with their lines one after the other, or mixed in some order."""
+    exposition = Exposition(family for family, _ in blocks)
     lines = []
-    if interleaved:
-        while blocks := [block for block in blocks if block]:
-            lines.append(draw(st.sampled_from(blocks)).pop(0))
-    for block in blocks:
-        lines += block
-    lines += _Spelling(draw).ignored_lines()
+    if order is not None:
+        mixing = _Spelling(order)
+        queues = [deque(lines) for _, lines in blocks if lines]
+        while queues := [queue for queue in queues if queue]:
+            lines.append(mixing.pick(queues).popleft())
+    else:
+        lines = [line for _, block in blocks for line in block]
+    lines += _Spelling(decisions).ignored_lines()
     return exposition, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
-def _family_lines(draw: DrawFn, family: MetricFamily) -> list[str]:
-    spelling = _Spelling(draw)
-    metadata = [] if family.help is None else [spelling.help(family.name, family.help)]
-    untyped = family.type is MetricType.UNKNOWN
-    # Without samples and help, it is the TYPE line that mentions the family.
-    if not untyped or not (family.samples or metadata) or spelling.pick((False, True)):
-        line = spelling.type(family.name, "untyped" if untyped else family.type.value)
-        metadata.insert(spelling.pick((1, 0)), line)
-    lines = []
-    for line in [*metadata, *(_Spelling(draw).sample(sample) for sample in family.samples)]:
-        lines += spelling.ignored_lines()
-        lines.append(line)
-    return lines
-
-
-# Long enough for most lines; short ones leave the rest of a line canonical.
-_DECISIONS: Final = st.binary(min_size=4, max_size=40)
-_COMMENT_TEXTS: Final = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=8)
 _COMMENTS: Final = (
     *("", " ", "\t ", "#", "# EOF", "# HELP", "#HELPER a b", "# TYPED a", "# UNIT a seconds", "# help a b", "\t#\ta 1"),
     # Lone surrogates stand for bytes that are not UTF-8, which a comment may hold.
@@ -363,11 +404,10 @@ _COMMENTS: Final = (
 
 
 class _Spelling:
-    """How to write a line: decisions that cost Hypothesis a single one, and of which zero is the canonical choice."""
+    """How to write a line: one decision a byte, zero for what is canonical, as all are that the bytes leave open."""
 
-    def __init__(self, draw: DrawFn) -> None:
-        self._draw = draw
-        self._decisions = iter(draw(_DECISIONS))
+    def __init__(self, decisions: bytes) -> None:
+        self._decisions = iter(decisions)
 
     def pick(self, choices: Sequence[T]) -> T:
         return choices[next(self._decisions, 0) % len(choices)]
@@ -378,20 +418,30 @@ class _Spelling:
     def gap(self) -> str:
         return self.pick((" ", "\t", "  "))
 
-    def type(self, name: str, word: str) -> str:
-        return f"{self._metadata('TYPE', name)}{self.gap()}{word}{self.blank()}"
+    def metadata(self, family: MetricFamily) -> list[str]:
+        lines = []
+        if family.help is not None:
+            gap = self.gap() if family.help else self.blank()
+            lines.append(f"{self._keyword('HELP', family.name)}{gap}{escape_help(family.help)}")
+        untyped = family.type is MetricType.UNKNOWN
+        # Without samples and help, it is the TYPE line that mentions the family.
+        if not untyped or not (family.samples or lines) or self.pick((False, True)):
+            word = "untyped" if untyped else family.type.value
+            line = f"{self._keyword('TYPE', family.name)}{self.gap()}{word}{self.blank()}"
+            lines.insert(self.pick((1, 0)), line)
+        return [*self.ignored_lines(), *lines]
 
-    def help(self, name: str, text: str) -> str:
-        return f"{self._metadata('HELP', name)}{self.gap() if text else self.blank()}{escape_help(text)}"
-
-    def _metadata(self, keyword: str, name: str) -> str:
+    def _keyword(self, keyword: str, name: str) -> str:
         written = self._name(name, is_legacy_metric_name(name))
         return f"{self.blank()}#{self.pick((' ', '', '  '))}{keyword}{self.gap()}{written}"
 
     def _name(self, name: str, is_legacy: bool) -> str:
         return name if is_legacy and self.pick((True, False)) else quote(name)
 
-    def sample(self, sample: Sample) -> str:
+    def sample_lines(self, sample: Sample) -> list[str]:
+        return [self._sample(sample), *self.ignored_lines()]
+
+    def _sample(self, sample: Sample) -> str:
         items: list[str] = []
         for name, value in sample.labels.items():
             written = self._name(name, is_legacy_label_name(name))
@@ -420,17 +470,18 @@ class _Spelling:
     def _ignored_line(self) -> str:
         if self.pick((True, False)):
             return self.pick(_COMMENTS)
-        text = self._draw(_COMMENT_TEXTS)
-        metadata = text.lstrip(" \t").startswith(("HELP", "TYPE"))
-        return f"#{'x' if metadata else ''}{text}".rstrip("\r")
+        any_bytes = bytes(self._decisions).replace(b"\n", b"")
+        metadata = any_bytes.lstrip(b" \t").startswith((b"HELP", b"TYPE"))
+        return f"#{'x' if metadata else ''}{any_bytes.decode('utf-8', 'surrogateescape')}".rstrip("\r")
 
     def number(self, value: float) -> str:
         """Text that reads back as the value, and is no integer that float64 could not hold."""
         if math.isnan(value):
             return self.pick(("NaN", "nan", "NAN", "nAn"))
-        sign = "-" if math.copysign(1, value) < 0 else self.pick(("", "+"))
         if math.isinf(value):
-            return sign + self.pick(("Inf", "inf", "INF", "infinity", "Infinity", "iNfInItY"))
+            word = self.pick(("Inf", "inf", "INF", "infinity", "Infinity", "iNfInItY"))
+            return ("-" if value < 0 else self.pick(("+", ""))) + word
+        sign = "-" if math.copysign(1, value) < 0 else self.pick(("", "+"))
         style = self.pick(("canonical", "plain", "exponent"))
         if style == "canonical":
             return sign + format_float(abs(value))
@@ -683,7 +734,7 @@ def _invalid_expositions(
         "name": name,
         "label": draw(_LABEL_NAMES),
         "value": draw(_STRINGS),
-        "number": _Spelling(draw).number(draw(_FLOATS)),
+        "number": _Spelling(draw(_DECISIONS)).number(draw(_FLOATS)),
     }
     lines = Template(template).substitute(fields).encode("utf-8", "surrogateescape")
     if code is Code.MISSING_FINAL_NEWLINE:
