@@ -131,8 +131,9 @@ def diff(old: Exposition, new: Exposition, /) -> Diff:
 
     Samples are compared by name, labels and timestamp: one with another value has changed, any other difference makes
     it another sample. Of samples that repeat a series, the first is compared with the first, the second with the
-    second. Values are equal if they are the same number or both are NaN. The order of families, samples and labels,
-    the format, the file names, exemplars and start timestamps make no difference. The result is in order of names,
+    second. Values are equal if they are the same number or both are NaN, and so are ``le`` and ``quantile`` in families
+    typed so. The order of families, samples and labels, the format, the file names, exemplars and start timestamps
+    make no difference. The result is in order of names,
     whatever the order of the input. An absent and an empty help text differ, as the two texts do.
 
     >>> from expofmt import parse

@@ -288,7 +288,7 @@ def _merge_samples(group: Sequence[_Member], type: MetricType, op: Op, findings:
             )
             findings.add(Code.DUPLICATE_SAMPLE, mine, other, {"series": united[index].series})
         return united
-    # Bounds of one value may be spelt in two ways, so that what belongs together in histograms need not be equal text.
+    # The buckets of one histogram may be spread over inputs that have no sample in common.
     if not repeated and type not in _HISTOGRAMS:
         return united
     if op == "sum" and type is MetricType.SUMMARY:

@@ -26,6 +26,7 @@ def listing(old: str, new: str) -> list[str]:
         ('a{b="1",c="2"} 1\na 1\n', 'a 1\na{c="2",b="1",} 1\n'),
         ("a 1\n", "# TYPE a untyped\na 1\n"),
         ("a 1\na 2\n", "a 1\na 2\n"),
+        ('# TYPE h histogram\nh_bucket{le="1.0"} 1\n', '# TYPE h histogram\nh_bucket{le="1"} 1\n'),
     ],
 )
 def test_what_makes_no_difference(old: str, new: str) -> None:
