@@ -108,8 +108,7 @@ class _Reading(NamedTuple):
     max_diagnostics: int
 
     def scan(self, format: Format) -> Scan:
-        if Format(format) is not Format.TEXT:
-            raise ValueError(f"this version reads the text format only, not {format}")
+        _check_format(format)
         return engine.scan(self.source.data, Format(format), max_faults=self.max_diagnostics)
 
     def severity(self, code: str) -> Severity | None:
@@ -165,33 +164,44 @@ def iter_families(
     """The families of a file too large for memory, one after the other, as :func:`parse` would give them.
 
     Each is complete when it comes. Memory holds about as much of the file as its largest family, and the names of
-    all. A family whose lines are scattered over the file is a :class:`ConsistencyError` here. Errors are raised when
-    reading gets to them; families that came before stand. Spans and lines count from the start of the file.
+    all. A family that goes on after it was given away is a :class:`ConsistencyError` here. Errors are raised when
+    reading gets to them; families that came before stand. Spans and lines count from the start of the file; the
+    limit ``max_diagnostics`` holds for each part of the file that is read at a time.
 
     >>> import io
     >>> [family.name for family in iter_families(io.BytesIO(b"a 1\\nb 2\\n"))]
     ['a', 'b']
     """
+    # Wrong arguments are told at the call, and not when the first family is asked for.
+    options = _reading(Source(filename, b""), profile, names, max_diagnostics)
+    _check_format(format)
+    return _families_of(file, options, strict, on_warning)
+
+
+def _families_of(
+    file: BinaryIO, options: _Reading, strict: bool, on_warning: OnWarning | None
+) -> Iterator[MetricFamily]:
+    filename = options.source.name
     seen: dict[str, MetricType] = {}
     buffer, offset, lines, want = b"", 0, 0, _CHUNK_BYTES
     at_end = False
     while not at_end:
         chunk = _filled(file, want)
-        at_end = not chunk
+        at_end = len(chunk) < want
         buffer += chunk
         whole_lines = len(buffer) if at_end else buffer.rfind(b"\n") + 1
-        reading = _reading(Source(filename, buffer[:whole_lines]), profile, names, max_diagnostics)
-        scan = reading.scan(format)
+        reading = options._replace(source=Source(filename, buffer[:whole_lines]))
+        scan = reading.scan(Format.TEXT)
         done = whole_lines if at_end else _finished_before(scan.families, whole_lines)
         if scan.suppressed and done < whole_lines:
             # How many of the faults that are not listed belong to finished families, only a second look can tell.
             reading = reading._replace(source=Source(filename, buffer[:done]))
-            scan = reading.scan(format)
+            scan = reading.scan(Format.TEXT)
         families = [family for family in scan.families if family.start < done]
         faults = [fault for fault in scan.faults if fault.start < done or at_end]
         scattered = [_resumed(family) for family in families if _continues(family, seen)]
         if strict or on_warning is not None:
-            scan = with_consistency(scan._replace(families=families, faults=faults), max_diagnostics)
+            scan = with_consistency(scan._replace(families=families, faults=faults), options.max_diagnostics)
             faults = scan.faults
         refused = reading.is_error if strict else reading.is_fatal
         diagnostics = [
@@ -216,6 +226,8 @@ def _filled(file: BinaryIO, size: int) -> bytes:
     parts: list[bytes] = []
     while size > 0:
         parts.append(file.read(size))
+        if not isinstance(parts[-1], bytes):
+            raise TypeError(f"families are read from a file opened in binary mode, which gives no {type(parts[-1])}")
         if len(parts[-1]) == 0:
             break
         size -= len(parts[-1])
@@ -264,6 +276,11 @@ def _reading(source: Source, profile: str, names: Names, max_diagnostics: int) -
     if max_diagnostics < 1:
         raise ValueError(f"max_diagnostics must be at least 1, not {max_diagnostics}")
     return _Reading(source, Profile(profile), names, max_diagnostics)
+
+
+def _check_format(format: Format) -> None:
+    if Format(format) is not Format.TEXT:
+        raise ValueError(f"this version reads the text format only, not {format}")
 
 
 def _source(source: object, filename: str) -> Source:

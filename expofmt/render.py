@@ -151,5 +151,8 @@ def _label_collisions(
 
 
 def _collision(first: MetricFamily, second: MetricFamily, filename: str) -> Diagnostic:
-    place, other = (Place.canonical(filename, f"# TYPE {family.name} {family.type}", "") for family in (second, first))
+    place, other = (
+        replace(Place.canonical(filename, f"# TYPE {family.name} {family.type}", ""), caret=(7, 7 + len(family.name)))
+        for family in (second, first)
+    )
     return Diagnostic.of_places(Code.SUFFIX_COLLISION, Severity.ERROR, place, other, {})
