@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .codes import Code, Severity
 from .source import Source, Span
-from .words import Context, describe
+
+if TYPE_CHECKING:
+    from .words import Words
 
 # What a diagnostic keeps of each line it shows, so that it outlives an input of any size.
 EXCERPT_BYTES: Final = 400
@@ -122,7 +124,8 @@ class Diagnostic:
         """The diagnostic for a fault in an input, in the words of its code."""
         line = source.line_span(span.start)
         low = max(line.start, span.start - 4 * EXCERPT_BYTES)
-        context = Context(
+        words = _words(
+            code,
             before=source.text(low, span.start),
             found=source.text(span.start, min(span.end, span.start + EXCERPT_BYTES)),
             after=source.text(min(span.end, line.end), min(line.end, span.end + EXCERPT_BYTES)),
@@ -130,7 +133,6 @@ class Diagnostic:
             at_end_of_input=span.start >= len(source.data),
             details=details or {},
         )
-        words = describe(code, context)
         return cls(
             code=code,
             severity=severity,
@@ -153,14 +155,14 @@ class Diagnostic:
         ('b.prom: error[type-conflict] metric family `a` has two types', 'gauge in `a.prom`')
         """
         start, end = place.caret
-        context = Context(
+        words = _words(
+            code,
             before=place.excerpt[:start],
             found=place.excerpt[start:end],
             after=place.excerpt[end:],
             related=None if related is None else related.excerpt[slice(*related.caret)],
             details=details,
         )
-        words = describe(code, context)
         return cls(
             code=code,
             severity=severity,
@@ -223,6 +225,13 @@ class Diagnostic:
     def __str__(self) -> str:
         where = self.filename if self.line is None else f"{self.filename}:{self.line}:{self.column}"
         return f"{where}: {self.severity}[{self.code}] {self.message}"
+
+
+def _words(code: Code, **context: Any) -> Words:
+    # Loaded when there is something to say: most inputs are in order.
+    from .words import Context, describe
+
+    return describe(code, Context(**context))
 
 
 class ExpositionError(ValueError):

@@ -290,6 +290,8 @@ class LarkSamples(Samples):
 
     def losses_in_text(self) -> list[tuple[str, int]]:
         columns = self.columns
+        if not (columns.extras or columns.times):
+            return []
         firsts = (
             ("exemplars", (index for index, extra in columns.extras.items() if extra.exemplars)),
             ("start timestamps", (i for i, extra in columns.extras.items() if extra.start_timestamp_ns is not None)),
@@ -388,8 +390,10 @@ class LarkSamples(Samples):
 
     def in_order(self, name: str, type: MetricType) -> list[tuple[int, str, Pairs]]:
         """The rows in canonical order: index, sample name and labels."""
-        key = _order(name, type)
         rows = list(self._keys())
+        if len(rows) == 1:
+            return [(0, *rows[0][:2])]
+        key = _order(name, type)
         keys = [key(*row) for row in rows]
         return [(index, *rows[index][:2]) for index in sorted(range(len(rows)), key=keys.__getitem__)]
 
