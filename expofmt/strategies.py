@@ -484,7 +484,7 @@ class _Spelling:
         sign = "-" if math.copysign(1, value) < 0 else self.pick(("", "+"))
         style = self.pick(("canonical", "plain", "exponent"))
         if style == "canonical":
-            return sign + format_float(abs(value))
+            return ("+" if sign == "+" else "") + format_float(value)
         number = Decimal(repr(abs(value)))
         if style == "plain" and (number == 0 or Decimal("1e-9") < number < 2**53):
             mantissa, exponent = f"{number:f}", ""
