@@ -78,7 +78,7 @@ class Grammar(NamedTuple):
         if "METADATA_NAME" in expected:
             if not found:
                 return Fault(Code.INCOMPLETE_TYPE, tokens[0].start, stop)
-            return self._string_or(Code.INVALID_METRIC_NAME, _NAME_RUN, text, at, end)
+            return self._string_or(Code.INVALID_METRIC_NAME, _WORD, text, at, end)
         if "TYPE_WORD" in expected:
             if not found:
                 return Fault(Code.INCOMPLETE_TYPE, tokens[0].start, stop)
@@ -125,8 +125,7 @@ class Grammar(NamedTuple):
             if not found:
                 return Fault(Code.UNQUOTED_LABEL_VALUE, at, at)
             return self._string_or(Code.UNQUOTED_LABEL_VALUE, _LABEL_VALUE_RUN, text, at, end)
-        begins_label = found == '"' or self.metric_name.match(found)
-        code = Code.MISSING_COMMA if begins_label else Code.UNCLOSED_LABELS
+        code = Code.MISSING_COMMA if _LABEL_BEGIN.match(text, at, end) else Code.UNCLOSED_LABELS
         return Fault(code, at, _character_end(text, at, end))
 
     def _string_or(self, code: Code, run: re.Pattern[str], text: str, at: int, end: int) -> Fault:
@@ -173,6 +172,7 @@ _BLANKS: Final = re.compile(_BLANK)
 _WORD: Final = re.compile(r"[^ \t]*+")
 _NAME_RUN: Final = re.compile(r"[^ \t{]*+")
 _LABEL_NAME_RUN: Final = re.compile(r'[^ \t=,}"]*+')
+_LABEL_BEGIN: Final = re.compile(r'"|[a-zA-Z_][a-zA-Z0-9_]*+[ \t]*+=')
 _LABEL_VALUE_RUN: Final = re.compile(r"[^ \t,}]*+")
 _CHARACTER: Final = re.compile(r"[\xc0-\xf7][\x80-\xbf]{1,3}|[^\n]?", re.DOTALL)
 
@@ -225,7 +225,7 @@ def text_grammar() -> Grammar:
         label_names=re.compile(rf"{name}{_BLANK}={_BLANK}{string}"),
         item=re.compile(rf"{name}{_BLANK}(?:={_BLANK}({string}))?"),
         string=re.compile(string),
-        metric_name=re.compile(metric_name),
+        metric_name=re.compile(rf"{_BLANK}({metric_name})"),
         begun_sample=re.compile(_rule_pattern(lark, "begun_sample")),
     )
 

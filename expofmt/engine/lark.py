@@ -191,7 +191,7 @@ class _Scanner:
             self.fault(Code(found.code), found.start, found.end, related)
         name = self.grammar.metric_name.match(self.text, start, end)
         if name:
-            self.mark_incomplete(name[0])
+            self.mark_incomplete(name[1])
 
     # ------------------------------------------------------------------------------------------------- samples
 
