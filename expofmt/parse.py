@@ -18,6 +18,7 @@ from .source import Source, Span
 __all__ = ["check", "iter_families", "parse"]
 
 Names = Literal["utf-8", "legacy"]
+_NAMES: Final = get_args(Names)
 OnWarning = Callable[[Diagnostic], None]
 
 # How much of a file is read at a time, and how much more of it while one family is larger than that.
@@ -71,7 +72,7 @@ def parse(
         for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
             on_warning(diagnostic)
     families = (_family(scanned) for scanned in scan.families)
-    return Exposition(families, format=Format(format), filename=filename)
+    return Exposition(families, filename=filename)
 
 
 def check(
@@ -109,7 +110,7 @@ class _Reading(NamedTuple):
 
     def scan(self, format: Format) -> Scan:
         _check_format(format)
-        return engine.scan(self.source.data, Format(format), max_faults=self.max_diagnostics)
+        return engine.scan(self.source.data, Format.TEXT, max_faults=self.max_diagnostics)
 
     def severity(self, code: str) -> Severity | None:
         if code == Code.NON_LEGACY_NAME and self.names != "legacy":
@@ -271,15 +272,15 @@ def _shifted_place(place: Place, offset: int, lines: int) -> Place:
 
 
 def _reading(source: Source, profile: str, names: Names, max_diagnostics: int) -> _Reading:
-    if names not in get_args(Names):
-        raise ValueError(f"names must be one of {', '.join(get_args(Names))}, not {names!r}")
+    if names not in _NAMES:
+        raise ValueError(f"names must be one of {', '.join(_NAMES)}, not {names!r}")
     if max_diagnostics < 1:
         raise ValueError(f"max_diagnostics must be at least 1, not {max_diagnostics}")
     return _Reading(source, Profile(profile), names, max_diagnostics)
 
 
 def _check_format(format: Format) -> None:
-    if Format(format) is not Format.TEXT:
+    if format is not Format.TEXT and Format(format) is not Format.TEXT:
         raise ValueError(f"this version reads the text format only, not {format}")
 
 

@@ -196,20 +196,16 @@ class _Scanner:
     # ------------------------------------------------------------------------------------------------- samples
 
     def sample(self, match: re.Match[str], last: int) -> None:
-        name = match[Group.NAME]
+        name, labels = match.group(Group.NAME, Group.LABELS)
         start = match.start(Group.NAME)
-        labels = match[Group.LABELS]
         if labels is None:
-            labels = ""
-        elif labels in self.label_sets:
-            labels = self.label_sets[labels]
+            meant: str | None = ""
         else:
-            fine = self.label_set(labels, match.start(Group.LABELS))
-            if fine is None:
-                self.mark_incomplete(name)
-                return
-            labels = fine
-        self.append(name, (start, start + len(name)), labels, start, match, Group.VALUE, last)
+            meant = self.label_sets.get(labels) or self.label_set(labels, match.start(Group.LABELS))
+        if meant is None:
+            self.mark_incomplete(name)
+        else:
+            self.append(name, (start, start + len(name)), meant, start, match, Group.VALUE, last)
 
     def named_sample(self, match: re.Match[str], last: int) -> None:
         start = match.start(Group.NAMED_LABELS)
@@ -278,11 +274,14 @@ class _Scanner:
         columns.values.append(value)
         columns.spans.append(start)
         columns.spans.append(end)
-        if self.text.startswith((" ", "\t"), end):
+        if match.end() != end + 1:
             self.trailing_blank(end, match.end())
 
     def trailing_blank(self, start: int, line_end: int) -> None:
-        self.fault(Code.TRAILING_BLANK, start, line_end - self.text.endswith("\n", start, line_end))
+        """Report what stands between the last token and the line feed, if there is one, and anything there."""
+        end = line_end - self.text.endswith("\n", start, line_end)
+        if end > start:
+            self.fault(Code.TRAILING_BLANK, start, end)
 
     def target(self, name: str, line_start: int) -> _Target:
         """Where samples of this name go, by the families declared so far."""
@@ -408,7 +407,7 @@ class _Scanner:
         span = match.span(Group.TYPE_NAME)
         family = self.declare(match[Group.TYPE_NAME], span, match)
         kind = _TEXT_TYPES.get(match[last]) or self.unusual_type(match, last)
-        if self.text.startswith((" ", "\t"), match.end(last)):
+        if match.end() != match.end(last) + 1:
             self.trailing_blank(match.end(last), match.end())
         if family is None:
             return
@@ -444,8 +443,7 @@ class _Scanner:
             return None
         family = self.families.get(name)
         if family is None:
-            owner = self.owner_by_suffix(name)
-            if owner is not None:
+            if self.has_suffixes and (owner := self.owner_by_suffix(name)):
                 self.fault(Code.SUFFIX_COLLISION, *span, owner.declared_name)
                 return None
             family = self.families[name] = _Family(name, match.start())
