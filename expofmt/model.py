@@ -110,7 +110,8 @@ class LabelSet(Mapping[str, str]):
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a label set does not change: make another one")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a label set does not change: make another one")
 
     def __getitem__(self, name: str) -> str:
         position = bisect_left(self.pairs, name, key=itemgetter(0))
@@ -757,7 +758,8 @@ class Exposition(Mapping[str, MetricFamily]):
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("an exposition does not change: make another one")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("an exposition does not change: make another one")
 
     def __getitem__(self, name: str) -> MetricFamily:
         return self._families[name]
