@@ -338,8 +338,9 @@ def exposition_text(
     r"""Valid text in all its spellings; :func:`spelled_expositions` gives besides what it means.
 
     >>> from hypothesis import find
-    >>> find(exposition_text(types=[MetricType.UNKNOWN]), lambda text: b"NaN" in text)
-    b'a NaN\n'
+    >>> from expofmt import check
+    >>> check(find(exposition_text(max_families=1), lambda text: b"# TYPE" in text))
+    []
     """
     pairs = spelled_expositions(
         names=names,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -209,6 +210,11 @@ def text_grammar() -> Grammar:
     """
     from lark import Lark
 
+    if find_spec("expofmt.grammar") is None:
+        raise ImportError(
+            "expofmt.grammar is not there: the folder expofmt of a checkout hides the installed package. "
+            "Leave the checkout, or install it with `pip install -e .`"
+        )
     lark = Lark.open_from_package(
         "expofmt.grammar",
         "text.lark",
