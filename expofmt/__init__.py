@@ -9,12 +9,13 @@ b'# TYPE up gauge\\nup{job="node"} 1\\n'
 from . import engine
 from .codes import Code, Severity
 from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, ParseError, Place
-from .diff import Diff, diff
+from .diff import Diff, FamilyDiff, diff
 from .formats import ContentType, Format
 from .merge import MergePolicy, merge
 from .model import (
     Bucket,
     CounterMetric,
+    Difference,
     Exemplar,
     Exposition,
     GaugeHistogramMetric,
@@ -22,6 +23,7 @@ from .model import (
     HistogramMetric,
     InfoMetric,
     LabelSet,
+    Metric,
     MetricFamily,
     MetricType,
     Quantile,
@@ -30,6 +32,7 @@ from .model import (
     StateSetMetric,
     SummaryMetric,
     UnknownMetric,
+    ValueMetric,
 )
 from .names import EscapingScheme
 from .parse import check, iter_families, parse
@@ -55,10 +58,12 @@ __all__ = [
     "CounterMetric",
     "Diagnostic",
     "Diff",
+    "Difference",
     "EscapingScheme",
     "Exemplar",
     "Exposition",
     "ExpositionError",
+    "FamilyDiff",
     "Format",
     "GaugeHistogramMetric",
     "GaugeMetric",
@@ -66,6 +71,7 @@ __all__ = [
     "InfoMetric",
     "LabelSet",
     "MergePolicy",
+    "Metric",
     "MetricFamily",
     "MetricType",
     "ParseError",
@@ -78,6 +84,7 @@ __all__ = [
     "StateSetMetric",
     "SummaryMetric",
     "UnknownMetric",
+    "ValueMetric",
     "__version__",
     "check",
     "diff",

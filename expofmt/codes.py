@@ -28,7 +28,7 @@ class Profile(StrEnum):
     """Whose verdict counts: who is going to read the text.
 
     ``prometheus``: the text format as its documentation defines it; ``pushgateway``: what Pushgateway accepts as a
-    push; ``openmetrics``: every MUST of OpenMetrics; ``textfile``: node_exporter's textfile collector.
+    push; ``textfile``: node_exporter's textfile collector.
 
     >>> Profile("textfile")
     <Profile.TEXTFILE: 'textfile'>
@@ -36,7 +36,6 @@ class Profile(StrEnum):
 
     PROMETHEUS = "prometheus"
     PUSHGATEWAY = "pushgateway"
-    OPENMETRICS = "openmetrics"
     TEXTFILE = "textfile"
 
 
@@ -168,7 +167,7 @@ _VERDICTS: Final[Mapping[Code, Verdict]] = {
     Code.TRAILING_BLANK: _reported(None, pushgateway=_ERROR),
     Code.UNKNOWN_ESCAPE: _reported(_WARNING, pushgateway=_ERROR),
     Code.TYPE_CASE: _reported(_ERROR, pushgateway=None),
-    Code.OPENMETRICS_TYPE: _reported(_ERROR, openmetrics=None),
+    Code.OPENMETRICS_TYPE: _reported(_ERROR),
     Code.INEXACT_INTEGER: _reported(_WARNING),
     Code.HELP_AFTER_SAMPLES: _reported(_WARNING, pushgateway=None),
     Code.INTERLEAVED_FAMILY: _reported(_ERROR, pushgateway=None),

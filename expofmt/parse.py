@@ -28,7 +28,7 @@ _ALL_SUFFIXES: Final = frozenset(suffix for suffixes in TEXT_SUFFIXES.values() f
 
 
 def parse(
-    source: bytes | str,
+    source: bytes | bytearray | memoryview | str,
     /,
     *,
     format: Format = Format.TEXT,
@@ -76,7 +76,7 @@ def parse(
 
 
 def check(
-    source: bytes | str,
+    source: bytes | bytearray | memoryview | str,
     /,
     *,
     format: Format = Format.TEXT,

@@ -71,8 +71,3 @@ def test_severities(code: Code, prometheus: str | None, pushgateway: str | None,
     assert severity_of(code, Profile.PROMETHEUS) == prometheus
     assert severity_of(code, Profile.PUSHGATEWAY) == pushgateway
     assert severity_of(code, Profile.TEXTFILE) == textfile
-
-
-def test_openmetrics_has_the_types_that_the_text_format_lacks() -> None:
-    assert severity_of(Code.OPENMETRICS_TYPE, Profile.OPENMETRICS) is None
-    assert severity_of(Code.OPENMETRICS_TYPE, Profile.PROMETHEUS) is Severity.ERROR

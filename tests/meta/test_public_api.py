@@ -14,10 +14,11 @@ PUBLIC = """
 parse check render merge diff iter_families
 Format ContentType EscapingScheme
 MetricType LabelSet Sample Samples Exemplar MetricFamily Exposition
+Metric ValueMetric
 CounterMetric GaugeMetric HistogramMetric SummaryMetric UnknownMetric InfoMetric StateSetMetric GaugeHistogramMetric
 Bucket Quantile
 Diagnostic Severity Code Place Span ExpositionError ParseError ConsistencyError
-MergePolicy Diff
+MergePolicy Diff FamilyDiff Difference
 ENGINE __version__
 """.split()
 

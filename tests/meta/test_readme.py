@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import expofmt
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -28,6 +30,11 @@ def test_the_first_two_blocks_are_one_command_each() -> None:
     assert run.count("\n") == test.count("\n") == 1
     assert "expofmt" in run
     assert "pytest" in test
+
+
+def test_each_public_name_is_told_of() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in expofmt.__all__ if f"`{name}`" not in readme] == []
 
 
 def test_each_block_says_its_language() -> None:
