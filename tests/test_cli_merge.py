@@ -85,6 +85,15 @@ def test_wrong_usage(arguments: list[str], word: str) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("label", ["le", "quantile"])
+def test_labels_that_tell_samples_apart_cannot_be_set(label: str, data: Path) -> None:
+    result = run("a.prom", "-l", f"{label}=1", data / "prometheus.prom")
+    assert (result.exit_code, result.stdout) == (2, "")
+    message = result.stderr.splitlines()[-1]
+    assert message.startswith(f"Error: Invalid value for --label: {label}=1 for {data / 'prometheus.prom'}: ")
+    assert f"label `{label}` tells the samples of" in message
+
+
 def test_options_with_values_are_no_inputs() -> None:
     Path("sum").write_bytes(b"not 1 an exposition\n")
     result = run("a.prom", "--policy", "sum", "-l", "x=y", "--output-format", "concise", "c.prom", "--names", "utf-8")

@@ -17,7 +17,7 @@ from ..merge import MergePolicy, merge
 from ..model import Exposition, LabelSet
 from ..names import is_legacy_label_name
 from ..parse import Names, parse
-from ..quoting import shortened
+from ..quoting import shortened, visible
 from ..render import render
 from ..source import Source, Span
 from .inputs import Complaints, contents, expanded
@@ -114,6 +114,15 @@ def _label_set(labels: Sequence[str], names: Names) -> LabelSet:
         raise click.BadParameter(str(error), param_hint="--label") from error
 
 
+def _relabelled(exposition: Exposition, labels: LabelSet) -> Exposition:
+    try:
+        return exposition.with_labels(labels) if labels else exposition
+    except ValueError as error:
+        shown = ", ".join(f"{shortened(name)}={shortened(value)}" for name, value in labels.items())
+        where = f"{shown} for {visible(exposition.filename)}"
+        raise click.BadParameter(f"{where}: {error}", param_hint="--label") from error
+
+
 def _policy(_: click.Context, __: click.Parameter, texts: Sequence[str]) -> MergePolicy:
     try:
         return MergePolicy.parse(",".join(texts)) if texts else MergePolicy()
@@ -198,7 +207,7 @@ def command(
             except ExpositionError as error:
                 found += error.diagnostics
             else:
-                expositions.append(exposition.with_labels(labels) if labels else exposition)
+                expositions.append(_relabelled(exposition, labels))
     if complaints.any:
         finish(TROUBLE)
     text = b""
