@@ -1,7 +1,10 @@
 """Which inputs a command line names, and what becomes of those that cannot be read."""
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -98,6 +101,28 @@ def test_an_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(Path, "read_bytes", refuse)
     result = check("a.prom")
     assert (result.exit_code, result.output) == (2, "expofmt: a.prom: Permission denied\n")
+
+
+def test_files_below_an_unsearchable_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(ask: Callable[..., Any]) -> Callable[..., Any]:
+        def asked(path: Any, *arguments: Any, **options: Any) -> Any:
+            if str(path).startswith("sub/"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return ask(path, *arguments, **options)
+
+        return asked
+
+    monkeypatch.setattr(os, "stat", refusing(os.stat))
+    monkeypatch.setattr(os, "lstat", refusing(os.lstat))
+    monkeypatch.setattr(Path, "read_bytes", refusing(Path.read_bytes))
+    result = check("sub/c.prom", "a.prom", "sub/deep", "sub/deep/*.prom", "b.prom", "--output-format", "json")
+    assert result.exit_code == 2
+    assert [entry["filename"] for entry in json.loads(result.stdout)] == ["a.prom", "b.prom"]
+    assert result.stderr.splitlines() == [
+        "expofmt: sub/deep/*.prom: no file fits this pattern",
+        "expofmt: sub/c.prom: Permission denied",
+        "expofmt: sub/deep: Permission denied",
+    ]
 
 
 def test_a_folder_in_place_of_a_file(folder: Path) -> None:

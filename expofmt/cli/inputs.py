@@ -72,17 +72,17 @@ def expanded(arguments: Iterable[str], complaints: Complaints) -> list[Input]:
 
 
 def _expanded(argument: str, complaints: Complaints) -> Iterator[Input]:
-    path = Path(argument)
+    # os.path asks without raising, as Path before Python 3.14 does not: what cannot be looked at is said when it is read.
     if argument == STDIN:
         yield Input.of(argument)
-    elif path.is_dir():
+    elif os.path.isdir(argument):  # noqa: PTH112
         yield from _below(argument, complaints)
-    elif _PATTERN.search(argument) and not os.path.lexists(path):
+    elif _PATTERN.search(argument) and not os.path.lexists(argument):
         found = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not found:
             complaints.add(argument, "no file fits this pattern")
         for name in found:
-            yield from _below(name, complaints) if Path(name).is_dir() else [Input.of(name)]
+            yield from _below(name, complaints) if os.path.isdir(name) else [Input.of(name)]  # noqa: PTH112
     else:
         yield Input.of(argument)
 
