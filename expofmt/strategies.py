@@ -45,7 +45,7 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import permutations
 from string import Template
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -92,7 +92,7 @@ def metric_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
     """
     bare = _words("_:")
     kinds = [bare, st.tuples(bare, st.sampled_from(_SUFFIXES)).map("".join)]
-    return st.one_of(*kinds, st.text(min_size=1, max_size=12)) if names == "utf-8" else st.one_of(*kinds)
+    return st.one_of(*kinds, *_any_names(names))
 
 
 def _words(punctuation: str) -> SearchStrategy[str]:
@@ -104,6 +104,13 @@ def _words(punctuation: str) -> SearchStrategy[str]:
     return words.map(lambda word: "a" + word if word[0].isdigit() else word)
 
 
+def _any_names(names: Names) -> list[SearchStrategy[str]]:
+    """Names that need quotes, if they are wanted."""
+    if names not in get_args(Names):
+        raise ValueError(f"names are {' or '.join(map(repr, get_args(Names)))}, not {names!r}")
+    return [st.text(min_size=1, max_size=12)] if names == "utf-8" else []
+
+
 def label_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
     """Names of labels, without the reserved ones that begin with two underscores.
 
@@ -111,9 +118,7 @@ def label_names(*, names: Names = "utf-8") -> SearchStrategy[str]:
     >>> find(label_names(names="legacy"), lambda name: name.startswith("_"))
     '_'
     """
-    bare = _words("_")
-    either = bare | st.text(min_size=1, max_size=12) if names == "utf-8" else bare
-    return either.map(_unreserved)
+    return st.one_of(_words("_"), *_any_names(names)).map(_unreserved)
 
 
 def _unreserved(name: str) -> str:
@@ -165,7 +170,7 @@ def metric_families(
     >>> [str(sample) for sample in family.samples]
     ['a_bucket{le="+Inf"} 0', 'a_sum 0', 'a_count 0']
     """
-    return _families(names, types, timestamps, max_metrics, spelt=False).map(operator.itemgetter(0))
+    return _family_alone(_families(names, types, timestamps, max_metrics, spelt=False))
 
 
 def expositions(
@@ -185,10 +190,22 @@ def expositions(
     ['a']
     """
     families = _families(names, types, timestamps, max_metrics, spelt=False)
-    return _lists_of(families, max_families).map(lambda found: Exposition(family for family, _ in found))
+    return _exposition_alone(_lists_of(families, max_families))
 
 
 Block = tuple[MetricFamily, list[str]]
+
+
+# Composite, and not mapped: Hypothesis prints an example that was mapped as the call that made it, which tells nobody
+# what is in it.
+@st.composite
+def _family_alone(draw: DrawFn, blocks: SearchStrategy[Block]) -> MetricFamily:
+    return draw(blocks)[0]
+
+
+@st.composite
+def _exposition_alone(draw: DrawFn, blocks: SearchStrategy[list[Block]]) -> Exposition:
+    return Exposition(family for family, _ in draw(blocks))
 
 
 def _lists_of(families: SearchStrategy[Block], max_size: int) -> SearchStrategy[list[Block]]:

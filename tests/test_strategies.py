@@ -82,6 +82,8 @@ def test_options_of_text(text: bytes) -> None:
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="the text format has no type info"):
         expositions(types=[MetricType.INFO])
+    with pytest.raises(ValueError, match="names are 'legacy' or 'utf-8', not 'utf8'"):
+        expositions(names="utf8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no types"):
         metric_families(types=[])
     with pytest.raises(ValueError, match="no codes"):
@@ -213,3 +215,16 @@ def test_nearly_every_code_has_texts() -> None:
 
 def test_all_is_what_the_docstring_speaks_of() -> None:
     assert all(name in (strategies.__doc__ or "") for name in ("expositions", "exposition_text", "invalid_expositions"))
+
+
+@pytest.mark.parametrize("strategy", [expositions(names="legacy"), metric_families(names="legacy")])
+def test_a_falsifying_example_shows_the_samples(strategy: st.SearchStrategy[Exposition | MetricFamily]) -> None:
+    @settings(database=None, derandomize=True)
+    @given(strategy)
+    def no_large_values(example: Exposition | MetricFamily) -> None:
+        families = example.values() if isinstance(example, Exposition) else [example]
+        assert not any(sample.value > 3 for family in families for sample in family.samples)
+
+    with pytest.raises(AssertionError) as caught:
+        no_large_values()
+    assert "MetricFamily 'a' (counter):\n    a 4" in "\n".join(caught.value.__notes__)
