@@ -190,6 +190,15 @@ def test_write_is_all_or_nothing(untidy: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [path.name for path in untidy.parent.iterdir()] == [untidy.name]
 
 
+def test_a_read_only_file_is_left_alone(untidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    untidy.chmod(0o444)
+    if os.access(untidy, os.W_OK):  # root may write to all files
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+    result = run("--write", untidy)
+    assert (result.exit_code, result.output) == (2, f"expofmt: {untidy}: not writable; left alone\n")
+    assert untidy.read_bytes() == UNTIDY
+
+
 def test_a_file_that_somebody_else_changes_is_left_to_them(untidy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Path.read_bytes
 

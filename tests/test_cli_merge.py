@@ -1,6 +1,8 @@
 """``expofmt merge``."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,28 @@ def test_output_goes_to_a_file_as_a_whole() -> None:
     assert Path("out.prom").read_bytes() == run("a.prom").stdout_bytes
     result = run("a.prom", "--output", "nowhere/out.prom")
     assert (result.exit_code, result.stderr) == (2, "expofmt: nowhere/out.prom: No such file or directory\n")
+
+
+def test_output_may_be_standard_output() -> None:
+    assert run("a.prom", "-o", "-").stdout_bytes == run("a.prom").stdout_bytes
+    assert not Path("-").exists()
+
+
+def test_output_through_a_pipe() -> None:
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(Path("pipe").read_bytes)
+        assert run("a.prom", "-o", "pipe").output == ""
+        assert read.result() == run("a.prom").stdout_bytes
+    assert Path("pipe").is_fifo()
+
+
+def test_output_to_a_folder_or_in_a_circle_is_refused() -> None:
+    Path("d").mkdir()
+    Path("circle").symlink_to("circle")
+    for name, problem in (("d", "not a regular file"), ("circle", "Too many levels of symbolic links")):
+        result = run("a.prom", "-o", name)
+        assert (result.exit_code, result.stderr) == (2, f"expofmt: {name}: {problem}\n")
 
 
 def test_types_that_text_lacks() -> None:

@@ -122,6 +122,32 @@ def test_a_full_disk_is_told(command: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, b"expofmt: No space left on device\n")
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs a name for standard output")
+@pytest.mark.parametrize("linked", [False, True])
+def test_output_to_what_stdout_is_redirected_to(linked: bool, tmp_path: Path) -> None:
+    path, output = tmp_path / "out.prom", Path("/dev/stdout")
+    path.write_bytes(b"# before\n")
+    inode = path.stat().st_ino
+    if linked:
+        output = tmp_path / "link"
+        output.symlink_to("/dev/stdout")
+    with path.open("ab") as file:
+        done = subprocess.run(
+            [*COMMAND, "merge", "-", "-o", output], input=b"up 1\n", stdout=file, env=ENVIRONMENT, check=False
+        )
+    assert (done.returncode, path.read_bytes()) == (0, b"# before\n# TYPE up untyped\nup 1\n")
+    assert path.stat().st_ino == inode
+    assert run("merge", "-", "-o", output, input=b"up 1\n").stdout == b"# TYPE up untyped\nup 1\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_to_a_device() -> None:
+    assert run("merge", "-", "-o", "/dev/null", input=b"up 1\n").returncode == 0
+    assert Path("/dev/null").is_char_device()
+    done = run("merge", "-", "-o", "/dev/full", input=b"up 1\n")
+    assert (done.returncode, done.stderr) == (2, b"expofmt: /dev/full: No space left on device\n")
+
+
 def test_a_closed_standard_input_is_told() -> None:
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, "check", "-"], capture_output=True, env=ENVIRONMENT, check=False

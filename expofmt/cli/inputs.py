@@ -15,7 +15,7 @@ import click
 
 from ..quoting import visible
 
-STDIN: Final = "-"
+STDIO: Final = "-"
 
 _PATTERN: Final = re.compile(r"[*?[]")
 
@@ -33,7 +33,7 @@ class Input(NamedTuple):
     @classmethod
     def of(cls, argument: str) -> Input:
         """The input that an argument names, ``-`` being standard input."""
-        return cls("<stdin>", None) if argument == STDIN else cls(argument, Path(argument))
+        return cls("<stdin>", None) if argument == STDIO else cls(argument, Path(argument))
 
     def read(self) -> bytes:
         """All bytes that are there now; a file that shrinks meanwhile gives what was read. Raises OSError."""
@@ -72,8 +72,8 @@ def expanded(arguments: Iterable[str], complaints: Complaints) -> list[Input]:
 
 
 def _expanded(argument: str, complaints: Complaints) -> Iterator[Input]:
-    # os.path asks without raising, as Path before Python 3.14 does not: what cannot be looked at is said when it is read.
-    if argument == STDIN:
+    # os.path asks without raising: what cannot be looked at is told when it is read.
+    if argument == STDIO:
         yield Input.of(argument)
     elif os.path.isdir(argument):  # noqa: PTH112
         yield from _below(argument, complaints)
@@ -124,4 +124,4 @@ def contents(inputs: Iterable[Input], complaints: Complaints) -> Iterator[tuple[
             yield each, data
 
 
-__all__ = ["STDIN", "Complaints", "Input", "contents", "expanded"]
+__all__ = ["STDIO", "Complaints", "Input", "contents", "expanded"]

@@ -20,7 +20,7 @@ from ..parse import Names, parse
 from ..quoting import shortened, visible
 from ..render import render
 from ..source import Source, Span
-from .inputs import Complaints, contents, expanded
+from .inputs import STDIO, Complaints, contents, expanded
 from .options import (
     CLEAN,
     FINDINGS,
@@ -36,7 +36,7 @@ from .options import (
     write_report,
 )
 from .progress import working
-from .replace import replace_file
+from .replace import write_output
 
 _LABELS_BY_INPUT: Final = "expofmt.labels_by_input"
 _LABEL_OPTIONS: Final = ("-l", "--label")
@@ -154,7 +154,12 @@ def _no_stray_label(_: click.Context, __: click.Parameter, labels: Sequence[str]
     help="What becomes of samples that several inputs hold: refuse (the default), first, last, sum, min or max; for "
     "all types, or for one such as counter. May be repeated, or given with commas.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file, as a whole or not at all.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file, as a whole or not at all; - is standard output.",
+)
 @click.option("--lossy", is_flag=True, help="Turn types that the text format lacks into gauges, with a warning.")
 @click.option(
     "--fail-on",
@@ -227,11 +232,11 @@ def command(
         write_report([_with_lines(diagnostic, sources) for diagnostic in found], report_format, err=True)
     if failed:
         finish(FINDINGS)
-    if output is None:
+    if output is None or str(output) == STDIO:
         sys.stdout.buffer.write(text)
         finish(CLEAN)
     try:
-        replace_file(output, text)
+        write_output(output, text)
     except OSError as error:
         complaints.add(str(output), error)
         finish(TROUBLE)
