@@ -220,7 +220,7 @@ def test_all_is_what_the_docstring_speaks_of() -> None:
 
 @pytest.mark.parametrize("strategy", [expositions(names="legacy"), metric_families(names="legacy")])
 def test_a_falsifying_example_shows_the_samples(strategy: st.SearchStrategy[Exposition | MetricFamily]) -> None:
-    @settings(database=None, derandomize=True)
+    @SEARCH
     @given(strategy)
     def no_large_values(example: Exposition | MetricFamily) -> None:
         families = example.values() if isinstance(example, Exposition) else [example]
