@@ -45,7 +45,7 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from itertools import permutations
 from string import Template
-from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Final, NamedTuple, TypeVar, get_args
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -60,10 +60,10 @@ from .model import (
     Sample,
 )
 from .names import escape_help, is_legacy_label_name, is_legacy_metric_name, quote
+from .parse import Names
 from .values import INT64_MAX, INT64_MIN, format_float
 
 T = TypeVar("T")
-Names = Literal["legacy", "utf-8"]
 
 # The types that the text format can tell apart, the simplest first: examples shrink to it.
 TEXT_TYPES: Final = (

@@ -83,7 +83,7 @@ def test_options_of_text(text: bytes) -> None:
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="the text format has no type info"):
         expositions(types=[MetricType.INFO])
-    with pytest.raises(ValueError, match="names are 'legacy' or 'utf-8', not 'utf8'"):
+    with pytest.raises(ValueError, match="names are 'utf-8' or 'legacy', not 'utf8'"):
         expositions(names="utf8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no types"):
         metric_families(types=[])
