@@ -159,7 +159,7 @@ def test_pushgateway_looks_at_bounds_and_counts_alone() -> None:
 
 def test_a_gauge_histogram_follows_the_rules_too() -> None:
     text = '# TYPE h gaugehistogram\nh_bucket{le="1"} 2\nh_bucket{le="+Inf"} 1\nh_gsum 1\nh_gcount 1\n'
-    assert found(text, "openmetrics") == [("bucket-not-cumulative", 3, 2)]
+    assert found(text) == [("openmetrics-type", 1, None), ("bucket-not-cumulative", 3, 2)]
 
 
 def test_nothing_is_said_of_names_that_nobody_declared() -> None:
