@@ -80,6 +80,8 @@ HOSTILE: Final = {
     "escapes in HELP": Hostile(lambda size: b"# HELP a " + _filled(rb"\n\\", size) + b"\n", None),
     "unknown escapes in HELP": Hostile(lambda size: b"# HELP a " + _filled(rb"\q", size) + b"\n", "unknown-escape"),
     # Many short lines.
+    "comments": Hostile(lambda size: _filled(b"#\n", size), None),
+    "comments and blank lines": Hostile(lambda size: _filled(b"# \n\n", size), None),
     "bad lines": Hostile(lambda size: _filled(b"%\n", size), "invalid-metric-name"),
     "CRLF lines": Hostile(lambda size: _filled(b"a 1\r\n", size), "carriage-return", 60),
     "duplicate labels": Hostile(lambda size: _filled(b'a{b="",b=""} 1\n', size), "duplicate-label"),

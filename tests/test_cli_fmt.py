@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from expofmt import Code, ExpositionError, check, diff, parse, render
 from expofmt import strategies as ours
+from expofmt.cli import fmt as formatting
 from expofmt.cli import group
 from expofmt.cli import replace as replacing
 from expofmt.cli.fmt import format_text
@@ -49,6 +50,12 @@ def test_formatting(path: Path, engine: str) -> None:
     after = path.with_suffix(".out").read_bytes()
     assert format_text(path.read_bytes()) == after
     assert format_text(after) == after
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*.prom")), ids=lambda path: path.stem)
+def test_comments_in_many_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formatting, "_AT_ONCE", 1)
+    assert format_text(path.read_bytes()) == path.with_suffix(".out").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["alertmanager", "node_exporter", "prometheus", "redis_exporter", "victoriametrics"])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from expofmt import Code, ExpositionError, check, parse
+from expofmt.cli.fmt import format_text
 from expofmt.codes import verdict
 from expofmt.diagnostics import EXCERPT_BYTES
 from expofmt.source import Source, Span
@@ -43,6 +44,20 @@ def test_memory_is_bounded_by_the_input(name: str, engine: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak <= HOSTILE[name].memory * len(data) + CONSTANT
+
+
+@pytest.mark.parametrize("name", ["line feeds", "long comment", "comments", "comments and blank lines"])
+def test_memory_of_formatting_is_bounded_by_the_input(name: str, engine: str) -> None:
+    data = HOSTILE[name].make(4 * SIZE)
+    format_text(b"# about a\na 1\n")
+    tracemalloc.start()
+    try:
+        formatted = format_text(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert formatted.count(b"#") == data.count(b"#")
+    assert peak <= 4 * len(data) + CONSTANT
 
 
 @pytest.mark.parametrize("name", HOSTILE)

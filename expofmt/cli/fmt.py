@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import click
@@ -64,7 +64,7 @@ def format_text(
     # TYPE c gauge
     """
     data = _without_carriage_returns(data)
-    scan = engine.scan(data, Format.TEXT, comments=True)
+    scan = engine.scan(data, Format.TEXT)
     if names == "legacy" or any(verdict(Code(fault.code)).fatal for fault in scan.faults):
         parse(data, names=names, filename=filename, max_diagnostics=max_diagnostics)  # raises what there is to say
     return b"".join(_pieces(data, scan))
@@ -72,7 +72,12 @@ def format_text(
 
 # A run of them is looked at from its first one only, so that the time is linear in its length.
 _CARRIAGE_RETURNS: Final = re.compile(rb"(?<!\r)\r++(?=\n|\Z)")
-_BLANK_LINES: Final = re.compile(rb"(?:[ \t]*+\n)*+[ \t]*+")
+# As the grammar has it: the first token of a comment is neither TYPE, nor HELP with a name.
+_COMMENT: Final = rb"[ \t]*+#(?![ \t]*+TYPE(?![^ \t\n])|[ \t]*+HELP[ \t]++[^ \t\n])[^\n]*+"
+_RUN: Final = re.compile(rb"^%b(?:\n(?:%b|[ \t]*+$))*+" % (_COMMENT, _COMMENT), re.MULTILINE)
+_BLANK_LINE: Final = re.compile(rb"\n[ \t]*+$", re.MULTILINE)
+# A file may be comments for the most part, and a line of its own for each would take many times its memory.
+_AT_ONCE: Final = 8_192
 
 
 def _without_carriage_returns(data: bytes) -> bytes:
@@ -82,69 +87,67 @@ def _without_carriage_returns(data: bytes) -> bytes:
     return _CARRIAGE_RETURNS.sub(b"", data) if b"\r\n" in data or data.endswith(b"\r") else data
 
 
-class _Comment(NamedTuple):
-    """A comment line, the offset of the next line that is not blank, and whether blank lines come between."""
+class _Comments(NamedTuple):
+    """Spans of comment lines, blank lines among them: at the top, before lines of families, and at the end."""
 
-    text: bytes
-    start: int
-    next: int
-    parted: bool
+    header: Span
+    attached: Mapping[str, Sequence[Span]]
+    last: Sequence[Span]
 
 
-def _comments(data: bytes, spans: Sequence[Span]) -> Iterator[_Comment]:
+def _comments(data: bytes, families: Sequence[ScannedFamily]) -> _Comments:
+    types = {family.name: family.type for family in families}
+    header = Span(0, 0)
+    attached: dict[str, list[Span]] = {}
+    last: list[Span] = []
+    for match in _RUN.finditer(data):
+        start, end = match.span()
+        if families and start < families[0].start:
+            for blank in _BLANK_LINE.finditer(data, start, end):
+                header = Span(start, blank.end())
+            start = max(start, header.end)
+        owner = _family_at(data, end + 1, types)
+        (last if owner is None else attached.setdefault(owner, [])).append(Span(start, end))
+    return _Comments(header, attached, last)
+
+
+def _tidied(data: bytes, spans: Iterable[Span], *, parted: bool = False) -> Iterator[bytes]:
+    """The comment lines without blanks around them; with a blank line wherever there were some, if that is wanted."""
     for start, end in spans:
-        text = data[start:end].strip(b" \t\r\n")
-        line_end = data.find(b"\n", start)
-        after = len(data) if line_end < 0 else line_end + 1
-        match = _BLANK_LINES.match(data, after)
-        following = match.end() if match else after
-        yield _Comment(text, start, following, b"\n" in data[after:following])
+        position, gap = start, False
+        while position < end:
+            stop = data.find(b"\n", position + _AT_ONCE, end)
+            stop = end if stop < 0 else stop
+            lines = []
+            for line in data[position:stop].split(b"\n"):
+                text = line.strip(b" \t\r")
+                if text:
+                    lines.append(b"\n" + text if gap else text)
+                    gap = False
+                else:
+                    gap = parted
+            yield b"".join(line + b"\n" for line in lines)
+            position = stop + 1
 
 
 def _pieces(data: bytes, scan: Scan) -> Iterator[bytes]:
-    comments = list(_comments(data, scan.comments))
-    header, attached, last = _placed(data, comments, scan.families)
-    for comment in header:
-        yield comment.text + (b"\n\n" if comment.parted else b"\n")
+    comments = _comments(data, scan.families)
+    if comments.header.end:
+        yield from _tidied(data, [comments.header], parted=True)
+        yield b"\n"
     run: list[MetricFamily] = []
     for family in sorted(scan.families, key=lambda family: family.name):
-        if family.name in attached:
+        if family.name in comments.attached:
             yield _encoded(run)
             run = []
-            yield b"".join(comment.text + b"\n" for comment in attached[family.name])
+            yield from _tidied(data, comments.attached[family.name])
         run.append(MetricFamily(family.name, family.type, family.help, family.unit, family.samples))
     yield _encoded(run)
-    yield b"".join(comment.text + b"\n" for comment in last)
+    yield from _tidied(data, comments.last)
 
 
 def _encoded(families: Sequence[MetricFamily]) -> bytes:
     return engine.encode(families, format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8, literals=True)
-
-
-def _placed(
-    data: bytes, comments: Sequence[_Comment], families: Sequence[ScannedFamily]
-) -> tuple[Sequence[_Comment], Mapping[str, Sequence[_Comment]], Sequence[_Comment]]:
-    """The comments that stay at the top, those that belong to families, and those that stay at the end."""
-    top = 0
-    if families:
-        for number, comment in enumerate(comments, 1):
-            if comment.start > families[0].start:
-                break
-            if comment.parted:
-                top = number
-    types = {family.name: family.type for family in families}
-    attached: dict[str, list[_Comment]] = {}
-    last: list[_Comment] = []
-    owner: str | None = None
-    starts = {comment.start for comment in comments}
-    # From the end, so that a run of comments has its owner from the last of them.
-    for comment in reversed(comments[top:]):
-        if comment.next not in starts:
-            owner = _family_at(data, comment.next, types)
-        (last if owner is None else attached.setdefault(owner, [])).append(comment)
-    for group in (last, *attached.values()):
-        group.reverse()
-    return comments[:top], attached, last
 
 
 def _family_at(data: bytes, offset: int, types: Mapping[str, MetricType]) -> str | None:
