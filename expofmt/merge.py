@@ -152,11 +152,12 @@ def merge(
     expofmt.diagnostics.ConsistencyError: b.prom: error[duplicate-sample] two inputs hold `jobs`
     """
     inputs = (first, *others)
+    names = _names(inputs)
     members: dict[str, list[_Member]] = {}
-    for filename, exposition in zip(_names(inputs), inputs, strict=True):
+    for filename, exposition in zip(names, inputs, strict=True):
         for family in exposition.values():
             members.setdefault(family.name, []).append(_Member(filename, family))
-    findings = _Findings()
+    findings = _Findings(dict(zip(names, (exposition.filename for exposition in inputs), strict=True)))
     families = [_merge_family(group, policy, findings) for group in members.values()]
     _find_suffix_collisions(members, findings)
     findings.settle(on_warning)
@@ -200,9 +201,13 @@ class _Member(NamedTuple):
 
 
 class _Findings:
-    """The diagnostics of one merge; beyond the limit, errors and warnings are counted only."""
+    """The diagnostics of one merge; beyond the limit, errors and warnings are counted only.
 
-    def __init__(self) -> None:
+    Members go by the names of their inputs, which the words tell; places have the file names, which programs open.
+    """
+
+    def __init__(self, filenames: Mapping[str, str]) -> None:
+        self.filenames = filenames
         self.diagnostics: list[Diagnostic] = []
         self.kept: Counter[Severity] = Counter()
         self.suppressed = 0
@@ -222,6 +227,7 @@ class _Findings:
         related, place = first(), second()
         if related.filename != place.filename:
             details = {**details, "first_input": related.filename, "second_input": place.filename}
+        place, related = (replace(each, filename=self.filenames[each.filename]) for each in (place, related))
         self.diagnostics.append(Diagnostic.of_places(code, severity, place, related, details))
 
     def settle(self, on_warning: Callable[[Diagnostic], None] | None) -> None:

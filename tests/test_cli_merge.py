@@ -130,7 +130,30 @@ def test_type_conflicts_show_both_lines() -> None:
 
 def test_an_input_given_twice_is_told_apart_by_number() -> None:
     result = run("a.prom", "a.prom", "--output-format", "concise")
-    assert result.stderr == "a.prom (input 2): error[duplicate-sample] two inputs hold `jobs`\n"
+    assert result.stderr == "a.prom:3:1: error[duplicate-sample] two inputs hold `jobs`\n"
+    [entry] = json.loads(run("a.prom", "a.prom", "--output-format", "json").stderr)
+    assert (entry["filename"], entry["related"]["filename"]) == ("a.prom", "a.prom")
+    assert run("a.prom", "a.prom", "--output-format", "github").stderr.startswith("::error file=a.prom,line=3,")
+    shown = run("a.prom", "a.prom").stderr
+    assert "^^^^^^ also in `a.prom (input 2)`\n" in shown
+    assert "^^^^^^ in `a.prom (input 1)`\n" in shown
+
+
+def test_an_input_that_is_something_else_the_second_time_has_no_lines() -> None:
+    result = run("a.prom", "a.prom", "-", "-", "--output-format", "concise", input=b"up 1\nup 1\n")
+    assert "<stdin>: error[duplicate-sample] sample of `up` is given twice\n" in result.stderr
+
+
+def test_findings_of_the_merge_are_limited() -> None:
+    Path("many.prom").write_bytes(b"# HELP jobs Others.\n" + b"".join(b"m%d 1\n" % n for n in range(1500)))
+    arguments = ("a.prom", "many.prom", "many.prom", "--output-format", "json", "--max-diagnostics")
+    result = run(*arguments, "3")
+    assert result.exit_code == 1
+    found = json.loads(result.stderr)
+    assert [entry["code"] for entry in found] == ["duplicate-sample"] * 3 + ["too-many-diagnostics"]
+    # One is the warning about help texts.
+    assert found[-1]["message"] == "1498 more diagnostics are not shown"
+    assert len(json.loads(run("a.prom", "b.prom", *arguments[3:], "2").stderr)) == 2
 
 
 def test_policies() -> None:

@@ -206,7 +206,9 @@ def test_a_duplicate_names_both_inputs_and_points_at_both_lines() -> None:
 def test_inputs_without_names_are_numbered() -> None:
     [fault] = refused(read("a 1\n"), read("a 1\n"))
     assert fault.related is not None
-    assert (fault.filename, fault.related.filename) == ("<exposition> (input 2)", "<exposition> (input 1)")
+    assert (fault.filename, fault.related.filename) == ("<exposition>", "<exposition>")
+    assert fault.place.label == "also in `<exposition> (input 2)`"
+    assert fault.related.label == "in `<exposition> (input 1)`"
 
 
 def test_a_duplicate_within_one_input() -> None:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from ..codes import Severity
+from ..codes import Code, Severity
 from ..diagnostics import Diagnostic, ExpositionError, Place
 from ..merge import MergePolicy, merge
 from ..model import Exposition, LabelSet
@@ -215,7 +215,7 @@ def command(
                 expositions.append(_relabelled(exposition, labels))
     if complaints.any:
         finish(TROUBLE)
-    text = b""
+    text, shown = b"", found
     if not found:
         size = sum(len(data) for same in sources.values() for data in same)
         try:
@@ -224,12 +224,13 @@ def command(
                 text = render(united, lossy=lossy, on_warning=found.append)
         except ExpositionError as error:
             found += error.diagnostics
+        shown = _limited(found, max_diagnostics)
     tally = Tally()
     for diagnostic in found:
         tally.add(diagnostic)
     failed = tally.fails(fail_on)
     if (found and (failed or not quiet)) or report_format == "json":
-        write_report([_with_lines(diagnostic, sources) for diagnostic in found], report_format, err=True)
+        write_report([_with_lines(each, sources) for each in shown], report_format, err=True)
     if failed:
         finish(FINDINGS)
     if output is None or str(output) == STDIO:
@@ -243,6 +244,20 @@ def command(
     finish(CLEAN)
 
 
+def _limited(found: list[Diagnostic], limit: int) -> list[Diagnostic]:
+    """As many as are to be shown, errors rather than warnings, in their order; then the number of the others."""
+    findings = [each for each in found if each.code is not Code.TOO_MANY_DIAGNOSTICS]
+    if len(findings) <= limit:
+        return found
+    order = sorted(range(len(findings)), key=lambda index: findings[index].severity is not Severity.ERROR)
+    shown = [findings[index] for index in sorted(order[:limit])]
+    # The merge has a limit of its own, and its message begins with the number.
+    before = sum(int(each.message.split()[0]) for each in found if each.code is Code.TOO_MANY_DIAGNOSTICS)
+    details = {"count": str(len(findings) - limit + before)}
+    place = Place.canonical(shown[-1].filename, "", "")
+    return [*shown, Diagnostic.of_places(Code.TOO_MANY_DIAGNOSTICS, Severity.INFO, place, None, details)]
+
+
 def _with_lines(diagnostic: Diagnostic, sources: Mapping[str, Sequence[bytes]]) -> Diagnostic:
     """The diagnostic with line numbers, where it shows a line of an input; a merge knows of offsets at most."""
     related = diagnostic.related and _with_line(diagnostic.related, sources)
@@ -251,8 +266,8 @@ def _with_lines(diagnostic: Diagnostic, sources: Mapping[str, Sequence[bytes]]) 
 
 def _with_line(place: Place, sources: Mapping[str, Sequence[bytes]]) -> Place:
     same = sources.get(place.filename, ())
-    # Of an input that is given twice, the merge's own name for it tells more than a line number would.
-    if place.line is not None or len(same) != 1:
+    # Standard input that is given twice is empty the second time: which of the two is meant is not known here.
+    if place.line is not None or not same or any(data != same[0] for data in same):
         return place
     source = Source(place.filename, same[0])
     if (span := place.span) is None:
