@@ -48,6 +48,8 @@ def _visible_character(character: str) -> str:
 
 STRING: Final = r'"(?:[^"\\]|\\.)*+"'
 BARE: Final = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
+_LABEL: Final = rf"(?:[a-zA-Z_][a-zA-Z0-9_]*+|{STRING})\s*+=\s*+{STRING}"
+LABELS: Final = rf"\s*+{_LABEL}(?:\s*+,\s*+{_LABEL})*+"
 _SERIES: Final = rf"\s*+({BARE}|{STRING})?+\s*+(\{{(?:[^\"}}]|{STRING})*+\}})?+"
 
 
@@ -83,4 +85,15 @@ def unquoted(text: str) -> str:
     return re.sub(r'\\([\\"n])', lambda match: "\n" if match[1] == "n" else match[1], text[1:-1])
 
 
-__all__ = ["BARE", "QUOTE_LIMIT", "STRING", "label_of", "series_of", "shortened", "unquoted", "value_of", "visible"]
+__all__ = [
+    "BARE",
+    "LABELS",
+    "QUOTE_LIMIT",
+    "STRING",
+    "label_of",
+    "series_of",
+    "shortened",
+    "unquoted",
+    "value_of",
+    "visible",
+]

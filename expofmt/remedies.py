@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from .names import EscapingScheme, escape_label_name, escape_name, is_legacy_label_name, is_legacy_metric_name, quote
-from .quoting import QUOTE_LIMIT, STRING, label_of, series_of, shortened, unquoted, value_of
+from .quoting import BARE, LABELS, QUOTE_LIMIT, STRING, label_of, shortened, unquoted
 from .values import parse_float
 
 
@@ -36,12 +36,16 @@ class Context(NamedTuple):
 # What is to be pasted must be seen whole.
 _EDIT_LIMIT: Final = 72
 
-_LAST_LABEL: Final = rf"({STRING}|[^\s,{{}}=\"]+)\s*=?\s*\Z"
+_A_LINE: Final = 'a line is a sample, `name{label="value"} 1`, or begins with `#`'
+_BRACES: Final = 'labels stand in braces: `name{label="value"} 1`'
+_INNER_QUOTE: Final = 'a quote within the text is written `\\"`'
+
+_NUMBERS: Final = r"[+-]?[0-9.][^\s,{}]*(\s+-?[0-9]+)?\s*\Z"
 
 
 def _last_label_name(context: Context) -> str:
     """The label name that stands right before the span."""
-    match = re.search(_LAST_LABEL, context.before[-400:])
+    match = re.search(rf"({STRING}|[^\s,{{}}=\"]+)\s*=?\s*\Z", context.before[-400:])
     return match[1] if match else ""
 
 
@@ -54,9 +58,25 @@ def number_of(text: str) -> str | None:
     return text
 
 
-def _edit(text: str) -> str | None:
-    """Advice to write this, unless it could not be pasted as it is shown."""
-    return f"write `{text}`" if text.isprintable() and len(text) <= _EDIT_LIMIT else None
+# Three forms of advice are edits: anyone, or a test, can carry them out without thinking.
+
+
+def _shown_whole(*texts: str) -> bool:
+    return all(text.isprintable() and len(text) <= _EDIT_LIMIT and "`" not in text for text in texts)
+
+
+def _write(text: str, instead_of: str = "") -> str | None:
+    """Put the text in the place of the span (and of what stands before it, if the text begins so), or of another."""
+    for_this = f" for `{instead_of}`" if instead_of else ""
+    return f"write `{text}`{for_this}" if _shown_whole(text, instead_of) else None
+
+
+def _insert(text: str, before: str) -> str | None:
+    return f"insert `{text}` before `{before}`" if before and _shown_whole(text, before) else None
+
+
+def _remove(text: str) -> str | None:
+    return f"remove `{text}`" if _shown_whole(text) else None
 
 
 def utf8(context: Context) -> str | None:
@@ -66,18 +86,21 @@ def utf8(context: Context) -> str | None:
     return f"save the file as UTF-8{latin}"
 
 
-_A_LINE: Final = 'a line is a sample, `name{label="value"} 1`, or begins with `#`'
-
-
 def metric_name(context: Context) -> str | None:
     """A name that may stand where this one does, or, if this is no name at all, what a line is."""
-    name = context.found
-    if not name or re.search(r"[<>{}=\"'/;,|\[\]()]", name) or not name.isprintable() or len(name) > QUOTE_LIMIT:
-        return _A_LINE
+    name, comment = context.found, context.before.lstrip().startswith("#")
+    if assigned := re.fullmatch(rf"({BARE})=({_NUMBERS})", name):
+        return _write(f"{assigned[1]} {assigned[2]}")
+    if bracketed := re.match(rf"({BARE})[(\[](.*=.*)", name):
+        return _write(f"{bracketed[1]}{{{bracketed[2][:-1]}}}") if re.fullmatch(LABELS, bracketed[2][:-1]) else _BRACES
+    if not name or re.search(r"[<>{}=\"'`/;,|\[\]()]", name) or not name.isprintable() or len(name) > QUOTE_LIMIT:
+        return None if comment else _A_LINE
     legacy = escape_name(name, EscapingScheme.UNDERSCORES)
-    if context.before.lstrip().startswith("#"):
+    if comment:
+        if "TYPE" in context.before and not context.after.strip():  # the name may be what two words have become
+            return None
         return _either(legacy, quote(name), "in quotes")
-    if context.after.startswith("{"):
+    if context.after.lstrip().startswith("{"):
         return _either(legacy, f"{{{quote(name)},", "in the braces")
     return _either(legacy, f"{{{quote(name)}}}", "in braces")
 
@@ -89,21 +112,21 @@ def _either(legacy: str, quoted: str, where: str) -> str:
 
 def quoted_name(context: Context) -> str | None:
     """Into the braces with it, or off with its quotes."""
-    name = unquoted(context.found)
+    name, brace = unquoted(context.found), re.match(r"\s*\{", context.after)
+    if not name or not re.match(r"\s|\{|\Z", context.after):
+        return _A_LINE
     if is_legacy_metric_name(name):
-        return f"write `{shortened(name)}` without quotes"
-    if re.match(r"\s*\{", context.after):
-        return _edit(f"{{{context.found},")
-    return _edit(f"{{{context.found}}}")
+        return _write(name)
+    return _write(f"{{{context.found},", context.found + brace[0]) if brace else _write(f"{{{context.found}}}")
 
 
 def unquoted_name(context: Context) -> str | None:
     """On with its quotes, or out of the braces with it."""
     name = context.found
     if not is_legacy_metric_name(name) or len(name) > QUOTE_LIMIT:
-        return _edit(quote(name))
-    if context.before.strip() == "{" and context.after.lstrip().startswith("}"):
-        return f"write `{name}` without braces"
+        return _write(quote(name))
+    if context.before.strip() == "{" and (close := re.match(r"\s*\}", context.after)):
+        return _write(name, context.before.lstrip() + name + close[0]) or "leave out the braces"
     return f"write `{quote(name)}`, or `{name}` before the braces"
 
 
@@ -120,98 +143,137 @@ def second_name(context: Context) -> str | None:
 
 
 def label_name(context: Context) -> str | None:
-    """A name that may stand where this one does, or the punctuation that is too much."""
+    """A name that may stand where this one does, or the punctuation that is wrong."""
     name = context.found.strip("'`‘’")
-    if context.found.startswith(","):
-        return "remove the comma"
-    if not name or name[0] in "}=":
+    if context.found == "," and not re.match(r"\s*,", context.after):
+        return _remove(",")
+    if name.endswith(":") and context.before.strip() == "{":  # JSON, or the like
+        return _A_LINE
+    if name.endswith(":") and is_legacy_label_name(name[:-1]) and context.after.lstrip().startswith('"'):
+        return _write("=", ":")
+    if not is_label_name(context) or not re.fullmatch(r"[\w.:/-]+", name) or len(name) > QUOTE_LIMIT:
         return None
     if name != context.found and is_legacy_label_name(name):
-        return _edit(name)
-    if name.endswith(":") and is_legacy_label_name(name[:-1]):  # `name:"value"`, as other formats write it
-        return _edit(name[:-1] + "=")
-    if not name.isprintable() or len(name) > QUOTE_LIMIT:
-        return None
+        return _write(name)
     return _either(escape_label_name(name, EscapingScheme.UNDERSCORES), quote(name), "in quotes")
 
 
+_NO_NAME_YET: Final = r"\s*\{[^,]*\Z"  # the label may have been meant for the metric's name
+
+
 def missing_equals(context: Context) -> str | None:
-    """The label with a value, the one that follows if there is one."""
-    name = _last_label_name(context)
-    string = re.match(rf"\W?\s*({STRING})", context.found + context.after)
-    return _edit(f"{name}={string[1] if string else quote('value')}") if name else None
+    """The equals sign, and a value if none follows."""
+    rest = context.found + context.after
+    if re.match(_NO_NAME_YET, context.before):
+        return None
+    if re.match(rf":\s*{STRING}", rest):
+        return _write("=", ":")
+    if string := re.match(STRING, rest):
+        return _insert("=", string[0])
+    return _insert('="value"', rest[0]) if rest[:1] in ("}", ",") else None
 
 
 _OTHER_QUOTES: Final = {"'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
+_VALUE_ENDS: Final = r"\s*([,}]|\Z)"
 
 
 def unquoted_value(context: Context) -> str | None:
     """The value in double quotes, whatever quotes it has."""
-    value, close = context.found.rstrip(",}"), _OTHER_QUOTES.get(context.found[:1])
-    if close:
-        end = (context.found + context.after).find(close, 1)
-        value = (context.found + context.after)[1:end] if end > 0 else value[1:]
-    name = _last_label_name(context)
-    return _edit(f"{name}={quote(value)}") if name else None
+    name, rest = _last_label_name(context), context.found + context.after
+    if rest[:1] in ("}", ","):
+        return None if re.match(_NO_NAME_YET, context.before) else _insert('""', rest[0])
+    equals = len(rest) - len(rest.lstrip("="))
+    if equals and rest[equals:].startswith('"'):
+        return _remove(rest[:equals])
+    close = _OTHER_QUOTES.get(rest[equals : equals + 1])
+    end = rest.find(close, equals + 1) + 1 if close else len(context.found)
+    value = rest[equals + 1 : end - 1] if close else rest[equals:end]
+    if not name or not value or not re.match(_VALUE_ENDS, rest[end:]) or (not close and re.search(r"[\"'`“”=]", value)):
+        return None
+    # A span ends at the first blank or comma; a value in other quotes may not.
+    return _write(f"{name}={quote(value)}") if rest[:end] == context.found else _write(quote(value), rest[:end])
 
 
 def unterminated(context: Context) -> str | None:
     """Where the string was probably meant to end."""
     if '\\"' in context.found and not re.search(r"[^\\]\\\\\"", context.found):
         return '`\\"` is a quote within the text; a backslash before the end is `\\\\"`'
-    end = context.found.find("}")
-    return _edit(f'{context.found[:end]}"}}') if end > 0 else 'close it with `"`; a line feed within is `\\n`'
-
-
-def _next_word(context: Context) -> str:
-    words = re.match(r"\s*([^\s=,}]+)", context.found + context.after)
-    return shortened(words[1]) if words else ""
+    begun = re.search(r"=\s*\Z|\A\s*\{\s*\Z", context.before)
+    if begun and re.fullmatch(rf"\"[^\\}}]+\}}\s*{_NUMBERS}", context.found):
+        return _insert('"', "}")
+    return 'close it with `"`; a line feed within is `\\n`'
 
 
 def missing_comma(context: Context) -> str | None:
     """Where the comma goes."""
-    word = _next_word(context)
-    return f"insert `,` before `{word}`" if word else None
+    label = re.match(rf"({BARE}|{STRING})\s*=", context.found + context.after)
+    return _insert(",", label[1]) if label else None
 
 
 def unclosed(context: Context) -> str | None:
-    """Where the brace goes."""
-    word = _next_word(context)
-    return f"insert `}}` before `{word}`" if word else "close the labels with `}`"
+    """Where the brace goes, or what stands there in its place."""
+    rest = context.found + context.after
+    if not rest.strip():
+        return "close the labels with `}`"
+    if re.match(_NUMBERS, rest):
+        return _insert("}", rest.split()[0])
+    if re.match(r"\s*\{[^=]*\Z", context.before) and rest.startswith(":"):  # JSON, or the like
+        return _A_LINE
+    if rest.count('"') % 2:
+        return _INNER_QUOTE
+    if re.match(rf";\s*({BARE}|{STRING})\s*=", rest):
+        return _write(",", ";")
+    if re.match(rf"[)\]]\s*{_NUMBERS}", rest):
+        return _write("}", rest[0])
+    stray = re.match(r"([^\w\s\",}=]+)\s*[,}]", rest)
+    return _remove(stray[1]) if stray else None
 
 
 _WORDS_AS_NUMBERS: Final = {"true": "1", "false": "0", "null": "NaN", "none": "NaN", "nil": "NaN", "n/a": "NaN"}
 
 
 def value(context: Context) -> str | None:
-    """The number that this is in another notation."""
-    text = context.found
-    if "=" in text and not context.before.rstrip().endswith("}"):
-        return _edit(f"{context.before.strip()}{{{text}}}")
+    """What was probably meant: a number in another notation, labels, or a comment."""
+    text, before = context.found, context.before.strip()
+    if before in ("TYPE", "HELP"):
+        return _insert("#", before)
+    if text == "=" and re.match(rf"\s*{_NUMBERS}", context.after):
+        return _remove("=")
+    if re.fullmatch(BARE, before) and "=" in text[1:]:
+        return _write(f"{before}{{{text}}}") if re.fullmatch(LABELS, text) else _BRACES
     if "#" in text[1:]:
         return "put the comment on a line of its own"
-    if re.fullmatch(r"[+-]?[0-9]{1,3}(,[0-9]{3})+", text):
+    if re.fullmatch(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+", text):
         point = f"`{text.replace(',', '.')}` or " if text.count(",") == 1 else ""
         return f"write {point}`{text.replace(',', '')}`"
-    ascii_text = "".join(str(int(c)) if c.isdecimal() else c for c in text).replace("−", "-")
+    if number := _number_meant_by(text):
+        return _write(number)
+    if re.match(r"[+-]?(?!0[xX])[0-9]+(?:\.[0-9]+)?(?![eE][+-]?\Z)[a-zA-Z%µ°]", text):
+        return "values have no unit: put it in the name"
+    if re.fullmatch(BARE, before) and re.fullmatch(BARE, text) and re.match(rf"\s+{_NUMBERS}", context.after):
+        return "names hold no blanks, and " + _BRACES
+    return None
+
+
+def _number_meant_by(text: str) -> str | None:
+    """The same number as this format has it."""
+    ascii_text = "".join(str(int(c)) if c.isdecimal() else c for c in text).replace("−", "-").lstrip("=")
     candidates = [
         _WORDS_AS_NUMBERS.get(text.lower()),
         ascii_text,
         ascii_text.strip("\"'`"),
         ascii_text.replace(",", "."),
+        text.replace("_", "") if re.search(r"[0-9]_[0-9]", text) else None,
+        text[1:] if text[1:].lower() == "nan" else None,
     ]
-    if re.fullmatch(r"[+-]?0[xX][0-9a-fA-F]{1,16}", text):
+    if re.fullmatch(r"[+-]?0[xX][0-9a-fA-F]{1,13}", text):  # no more than float64 holds exactly
         candidates.append(str(int(text, 16)))
-    candidates += [text.replace("_", ""), text.lstrip("+-")]
-    with_unit = re.match(r"([+-]?[0-9]+(?:\.[0-9]+)?)[a-zA-Z%µ]", text)
-    candidates.append(with_unit and with_unit[1])
-    number = next((candidate for candidate in candidates if candidate and number_of(candidate)), None)
-    return _edit(number) if number else None
+    return next((candidate for candidate in candidates if candidate and number_of(candidate)), None)
 
 
 def out_of_range(context: Context) -> str | None:
     """Infinity, which other readers make of it."""
-    return _edit("-Inf" if context.found.startswith("-") else "+Inf")
+    return _write("-Inf" if context.found.startswith("-") else "+Inf")
 
 
 def timestamp(context: Context) -> str | None:
@@ -228,13 +290,13 @@ def trailing(context: Context) -> str | None:
         return "remove it: exemplars exist in OpenMetrics only"
     if context.found.startswith("#"):
         return "put the comment on a line of its own"
-    return f"remove `{shortened(context.found)}`"
+    return _remove(context.found) or "remove it"
 
 
 def incomplete_type(context: Context) -> str | None:
     """The line as it could be."""
     words = type_words(context)
-    return _edit(f"# TYPE {words[1]} untyped") if len(words) > 1 else "remove the line, or write `# TYPE name untyped`"
+    return _write(f"# TYPE {words[1]} untyped") if len(words) > 1 else "remove the line, or write `# TYPE name untyped`"
 
 
 def type_words(context: Context) -> list[str]:
@@ -246,12 +308,14 @@ _TYPES: Final = ("counter", "gauge", "histogram", "summary", "untyped")
 
 
 def unknown_type(context: Context) -> str | None:
-    """The type whose name is nearest."""
+    """The type whose name is near, or the words in their order."""
     from difflib import get_close_matches
 
-    words = context.found.lower().split() or [""]
-    near = get_close_matches(words[0], _TYPES, 1, 0.5)
-    return _edit(near[0]) if near else _edit("untyped")
+    words, name = context.found.split(), context.before.split()[-1:]
+    if name and name[0] in _TYPES and len(words) == 1 and is_legacy_metric_name(words[0]) and words[0] not in _TYPES:
+        return _write(f"# TYPE {words[0]} {name[0]}")
+    near = get_close_matches(words[0].lower(), _TYPES, 1, 0.75) if words else []
+    return _write(near[0]) if near else None
 
 
 def metric_name_label(context: Context) -> str | None:
@@ -259,12 +323,18 @@ def metric_name_label(context: Context) -> str | None:
     value = re.match(rf"\s*=\s*({STRING})", context.after)
     if not value:
         return None
+    label = context.found + value[0]
     named = not context.before.lstrip().startswith("{") or re.search(rf"[{{,]\s*{STRING}\s*,", context.before)
     if named:
-        return f"remove `{shortened(context.found)}={shortened(value[1])}`"
-    name = unquoted(value[1])
-    where = f"`{shortened(name)}{{`" if is_legacy_metric_name(name) else f"`{{{shortened(value[1])}`"
-    return f"begin the line with {where}"
+        comma = re.match(r"\s*,", context.after[value.end() :])
+        return _remove(label + (comma[0] if comma else "")) or "remove this label"
+    if context.before.strip() != "{":
+        return "write the metric's name before the `{`"
+    name, begin = unquoted(value[1]), context.before.lstrip() + label
+    if not is_legacy_metric_name(name):
+        return _write(f"{{{value[1]}", begin)
+    comma = re.match(r"\s*,", context.after[value.end() :])
+    return _write(f"{name}{{", begin + (comma[0] if comma else ""))
 
 
 def move_up(context: Context) -> str | None:
@@ -280,8 +350,12 @@ def is_label_name(context: Context) -> bool:
 
 def non_legacy(context: Context) -> str | None:
     """The name with underscores."""
-    escape = escape_label_name if is_label_name(context) else escape_name
-    return _edit(escape(unquoted(context.found), EscapingScheme.UNDERSCORES))
+    name = unquoted(context.found)
+    label = is_label_name(context)
+    legacy = (escape_label_name if label else escape_name)(name, EscapingScheme.UNDERSCORES)
+    if not legacy.strip("_"):
+        return None
+    return _write(quote(legacy) if "{" in context.before and not label else legacy)
 
 
 _TEXT_TYPES: Final = {
@@ -295,24 +369,24 @@ _TEXT_TYPES: Final = {
 
 def unknown_escape(context: Context) -> str | None:
     """The backslash as it is escaped itself."""
-    return _edit("\\" + context.found)
+    return _write("\\" + context.found)
 
 
 def openmetrics_type(context: Context) -> str | None:
     """The type that the text format has in its place."""
-    return _edit(_TEXT_TYPES.get(context.found.lower(), "untyped"))
+    return _write(_TEXT_TYPES.get(context.found.lower(), "untyped"))
 
 
 def reserved(context: Context) -> str | None:
     """The name without the underscores before it."""
     name = unquoted(context.found).strip("_")
-    return _edit(name) if is_legacy_label_name(name) else None
+    return _write(name) if is_legacy_label_name(name) else None
 
 
 def timestamped(context: Context) -> str | None:
     """Off with it."""
     words = context.found.split()
-    return f"remove `{shortened(words[-1])}`" if len(words) > 1 else None
+    return _remove(words[-1]) if len(words) > 1 else None
 
 
 def across_inputs(context: Context) -> bool:
@@ -322,22 +396,22 @@ def across_inputs(context: Context) -> bool:
 
 def no_inf(context: Context) -> str | None:
     """The bucket that is missing, if the count tells its value."""
-    name, labels = series_of(context.found)
-    value = value_of(context.found)
-    if not name.endswith("_count") or not is_legacy_metric_name(name) or not value:
-        return 'add a bucket `le="+Inf"` that counts all observations'
-    inner = labels.strip("{} \t,")
-    return _edit(f'{name[:-6]}_bucket{{{inner}{"," if inner else ""}le="+Inf"}} {value}') or (
-        'add a bucket `le="+Inf"` with the value of `_count`'
+    count = re.fullmatch(
+        rf"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)_count\s*(?:\{{({LABELS})?\s*,?\s*\}}|\s)\s*(\S.*)", context.found
     )
+    if not count or not _shown_whole(context.found):
+        return 'add a bucket `le="+Inf"` that counts all observations'
+    labels = f"{count[2]}," if count[2] else ""
+    line = f'{count[1]}_bucket{{{labels}le="+Inf"}} {count[3]}'
+    return f"add the line `{line}`" if _shown_whole(line) else 'add a bucket `le="+Inf"` with the value of `_count`'
 
 
 def quantile_range(context: Context) -> str | None:
-    """The quantile of a percentile."""
-    number = number_of(label_of(context.found, "quantile"))
-    if number and 1 < (value := float(number)) <= 100:
-        return _edit(f'quantile="{value / 100:.12g}"')
-    return None
+    """The quantile of a percentile: of one digit, it would be a guess."""
+    text = label_of(context.found, "quantile")
+    if not re.fullmatch(r"([1-9][0-9](\.[0-9]+)?|100)", text):
+        return None
+    return _write(f'quantile="{float(text) / 100:.12g}"', f'quantile="{text}"')
 
 
 def type_conflict(context: Context) -> str | None:
@@ -345,7 +419,7 @@ def type_conflict(context: Context) -> str | None:
     family, type = context.details.get("family", ""), context.details.get("first", "")
     word = "untyped" if type == "unknown" else type
     line = f"# TYPE {family if is_legacy_metric_name(family) else quote(family)} {word}"
-    return f"declare one type everywhere, such as `{line}`" if family and type and line.isprintable() else None
+    return f"declare one type everywhere, such as `{line}`" if family and type and _shown_whole(line) else None
 
 
 __all__ = [

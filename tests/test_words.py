@@ -133,10 +133,10 @@ def test_quotations_are_cut_after_escaping() -> None:
 # A line, what is said about its first fault, and the remedy.
 HELPS = [
     ("jobs{code=200} 1", 'expected `"`, found `2`', 'write `code="200"`'),
-    ("jobs{code='2 0',a=\"b\"} 1", "expected `\"`, found `'`", 'write `code="2 0"`'),
+    ("jobs{code='2 0',a=\"b\"} 1", "expected `\"`, found `'`", "write `\"2 0\"` for `'2 0'`"),
     ("jobs{code=“ok”} 1", 'expected `"`, found `“`', 'write `code="ok"`'),
-    ('jobs{a="b",code=} 1', 'expected `"`, found `}`', 'write `code=""`'),
-    ('jobs{a="b",code=', 'expected `"`, found end of line', 'write `code=""`'),
+    ('jobs{a="b",code=} 1', 'expected `"`, found `}`', 'insert `""` before `}`'),
+    ('jobs{a="b",code=', 'expected `"`, found end of line', None),
     ("jobs{code=C:\\x} 1", 'expected `"`, found `C`', 'write `code="C:\\\\x"`'),
     (f"jobs{{code={'x' * 80}}} 1", 'expected `"`, found `x`', None),
     (
@@ -153,18 +153,18 @@ HELPS = [
         "expected a metric name, found `\\x00`",
         'a line is a sample, `name{label="value"} 1`, or begins with `#`',
     ),
-    ('"up" 1', 'expected `{`, found `"`', "write `up` without quotes"),
-    ('"a.b"{c="d"} 1', 'expected `{`, found `"`', 'write `{"a.b",`'),
-    ("{up} 1", 'expected `"`, found `u`', "write `up` without braces"),
+    ('"up" 1', 'expected `{`, found `"`', "write `up`"),
+    ('"a.b"{c="d"} 1', 'expected `{`, found `"`', 'write `{"a.b",` for `"a.b"{`'),
+    ("{up} 1", 'expected `"`, found `u`', "write `up` for `{up}`"),
     ('{up,a="b"} 1', 'expected `"`, found `u`', 'write `"up"`, or `up` before the braces'),
     ('{a="b"} 1', "expected a metric name before or within the braces", 'write `name{a="b"}`, with the metric\'s name'),
-    ('up{job:"a"} 1', "expected `=`, found `:`", "write `job=`"),
+    ('up{job:"a"} 1', "expected `=`, found `:`", "write `=` for `:`"),
     ("up{'job'=\"a\"} 1", "expected a label name, found `'`", "write `job`"),
     ('up{1="a"} 1', "expected a label name, found `1`", 'write in quotes `"1"`'),
-    ("up{,} 1", "expected a label name, found `,`", "remove the comma"),
-    ("up{job} 1", "expected `=`, found `}`", 'write `job="value"`'),
-    ('up{job "a"} 1', 'expected `=`, found `"`', 'write `job="a"`'),
-    ('up{job="a} 1', 'expected `"` at its end, found end of line', 'write `"a"}`'),
+    ("up{,} 1", "expected a label name, found `,`", "remove `,`"),
+    ("up{job} 1", "expected `=`, found `}`", 'insert `="value"` before `}`'),
+    ('up{job "a"} 1', 'expected `=`, found `"`', 'insert `=` before `"a"`'),
+    ('up{job="a} 1', 'expected `"` at its end, found end of line', 'insert `"` before `}`'),
     ('up{job="a', 'expected `"` at its end, found end of line', 'close it with `"`; a line feed within is `\\n`'),
     ('up{a="b" c="d"} 1', "expected `,` or `}`, found `c`", "insert `,` before `c`"),
     ('up{a="b" 1', "expected `,` or `}`, found `1`", "insert `}` before `1`"),
@@ -178,7 +178,7 @@ HELPS = [
     ("up １２", "expected a number, found `１２`", "write `12`"),
     ("up −1", "expected a number, found `−1`", "write `-1`"),
     ("up true", "expected a number, found `true`", "write `1`"),
-    ("up 5ms", "expected a number, found `5ms`", "write `5`"),
+    ("up 5ms", "expected a number, found `5ms`", "values have no unit: put it in the name"),
     ("up 1#x", "expected a number, found `1#x`", "put the comment on a line of its own"),
     ('up a="b" 1', 'expected a number, found `a="b"`', 'write `up{a="b"}`'),
     ("up yes", "expected a number, found `yes`", None),
@@ -192,9 +192,9 @@ HELPS = [
     ("# TYPE up", "expected a type, found end of line", "write `# TYPE up untyped`"),
     ("# TYPE", "expected a metric name, found end of line", "remove the line, or write `# TYPE name untyped`"),
     ("# TYPE up count", "expected counter, gauge, histogram, summary or untyped", "write `counter`"),
-    ('{__name__="up"} 1', "expected another label name, found `__name__`", "begin the line with `up{`"),
+    ('{__name__="up"} 1', "expected another label name, found `__name__`", 'write `up{` for `{__name__="up"`'),
     ('x{__name__="up"} 1', "expected another label name, found `__name__`", 'remove `__name__="up"`'),
-    ('{__name__="a.b"} 1', "expected another label name, found `__name__`", 'begin the line with `{"a.b"`'),
+    ('{__name__="a.b"} 1', "expected another label name, found `__name__`", 'write `{"a.b"` for `{__name__="a.b"`'),
     ('{"a.b","__name__"="x"} 1', 'expected another label name, found `"__name__"`', 'remove `"__name__"="x"`'),
     ("cafe\u0301 1", "expected a blank or `{`, found `◌\u0301`", 'write `cafe_`, or in braces `{"cafe\u0301"}`'),
     ("up 12345678901234567890", "readers get 1.2345678901234567e+19", None),
@@ -214,12 +214,12 @@ def test_labels_and_remedies(line: str, label: str, help: str | None) -> None:
 def test_a_missing_inf_bucket_can_be_pasted() -> None:
     text = '# TYPE h histogram\nh_bucket{a="b",le="1"} 1\nh_sum{a="b"} 1\nh_count{a="b"} 2\n'
     [diagnostic] = check(text)
-    assert diagnostic.help == 'write `h_bucket{a="b",le="+Inf"} 2`'
+    assert diagnostic.help == 'add the line `h_bucket{a="b",le="+Inf"} 2`'
 
 
 def test_percentiles_become_quantiles() -> None:
     [diagnostic] = check('# TYPE s summary\ns{quantile="99.9"} 1\ns_sum 1\ns_count 1\n')
-    assert diagnostic.help == 'write `quantile="0.999"`'
+    assert diagnostic.help == 'write `quantile="0.999"` for `quantile="99.9"`'
 
 
 def test_bytes_that_may_have_been_latin_1() -> None:
