@@ -256,7 +256,8 @@ class ExpositionError(ValueError):
     def __str__(self) -> str:
         errors = [d for d in self.diagnostics if d.severity is Severity.ERROR]
         first = next(map(str, errors or self.diagnostics), "no diagnostics")
-        return first if len(errors) < 2 else f"{first} (and {len(errors) - 1} more errors)"
+        more = len(errors) - 1
+        return first if more < 1 else f"{first} (and {more} more error{'' if more == 1 else 's'})"
 
     def __reduce__(self) -> tuple[type[Self], tuple[tuple[Diagnostic, ...]]]:
         return type(self), (self.diagnostics,)

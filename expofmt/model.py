@@ -795,8 +795,9 @@ class Exposition(Mapping[str, MetricFamily]):
         return hash(frozenset(self._families.items()))
 
     def __repr__(self) -> str:
-        samples = sum(len(family.samples) for family in self._families.values())
-        return f"<Exposition {self.filename!r}: {len(self)} families, {samples} samples>"
+        families = "1 family" if len(self) == 1 else f"{len(self)} families"
+        samples = "1 sample" if self.sample_count == 1 else f"{self.sample_count} samples"
+        return f"<Exposition {self.filename!r}: {families}, {samples}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - the signature is IPython's
         """What Hypothesis and IPython show: the first families, and their samples as text."""

@@ -62,6 +62,10 @@ def test_text() -> None:
     ]
 
 
+def test_one_of_each() -> None:
+    assert run("-", input=b"up 1\n").stdout.splitlines()[0] == "1 series in 1 family, 1 input"
+
+
 def test_top() -> None:
     assert run("a.prom", "b.prom", "--top", "1").stdout.splitlines()[3:] == [
         "         5   71.4%  up (gauge; job 4, zone 1)",
@@ -95,6 +99,8 @@ def test_the_budget() -> None:
     assert run("a.prom", "b.prom", "--max-series", "7").exit_code == 0
     result = run("a.prom", "b.prom", "--max-series", "6")
     assert (result.exit_code, result.stderr) == (1, "expofmt: 7 series are over the budget of 6\n")
+    one = run("-", "--max-series", "0", input=b"up 1\n")
+    assert (one.exit_code, one.stderr) == (1, "expofmt: 1 series is over the budget of 0\n")
     quiet = run("a.prom", "b.prom", "--max-series", "6", "--quiet")
     assert (quiet.exit_code, quiet.output) == (1, "")
 
@@ -111,4 +117,7 @@ def test_what_does_not_parse_or_cannot_be_read() -> None:
     result = run("a.prom", "-", input=b"a{b=c} 1\n")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "error[unquoted-label-value]" in result.stderr
-    assert run("a.prom", "gone.prom").exit_code == 2
+    result = run("-", "gone.prom", "a.prom", input=b"a{b=c} 1\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "error[unquoted-label-value]" in result.stderr
+    assert "no counts are printed" in run("--help").stdout

@@ -71,13 +71,13 @@ class Tally:
         return f"{' and '.join(parts)} in {counted(len(self.inputs), 'input')}"
 
 
-def counted(number: int, noun: str) -> str:
-    """The number with its noun.
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """The number with its noun; the plural is given unless it merely takes an s.
 
-    >>> counted(1, "error"), counted(1200, "error")
-    ('1 error', '1,200 errors')
+    >>> counted(1, "error"), counted(1200, "error"), counted(2, "family", "families")
+    ('1 error', '1,200 errors', '2 families')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def write_report(diagnostics: Iterable[Diagnostic], format: str, *, err: bool = False) -> None:

@@ -134,6 +134,9 @@ def command(
 
     INPUT is a file, a folder (all *.prom files in it and below), a glob pattern, or - for standard input. Several
     inputs are counted together.
+
+    If one of them does not parse or cannot be read, no counts are printed, since they would be those of a part only.
+    The diagnostics of all go to stderr, and the exit code is 1, or 2 if one cannot be read.
     """
     complaints = Complaints()
     refused: list[Diagnostic] = []
@@ -154,15 +157,15 @@ def command(
             click.echo(line)
     if max_series is not None and found.series > max_series:
         if not quiet:
-            click.echo(
-                f"expofmt: {counted(found.series, 'series')[:-1]} are over the budget of {max_series:,}", err=True
-            )
+            number = counted(found.series, "series is", "series are")
+            click.echo(f"expofmt: {number} over the budget of {max_series:,}", err=True)
         finish(FINDINGS)
     finish(CLEAN)
 
 
 def _text(found: Statistics, top: int) -> Iterator[str]:
-    yield f"{found.series:,} series in {len(found.families):,} families, {counted(found.inputs, 'input')}"
+    families = counted(len(found.families), "family", "families")
+    yield f"{found.series:,} series in {families}, {counted(found.inputs, 'input')}"
     if found.families:
         yield ""
         yield f"{'series':>10}  {'share':>6}  family"
@@ -178,7 +181,7 @@ def _text(found: Statistics, top: int) -> Iterator[str]:
         yield ""
         yield f"{'values':>10}  {'':>6}  label"
     for label in found.labels[:top]:
-        families = "1 family" if label.families == 1 else f"{label.families:,} families"
+        families = counted(label.families, "family", "families")
         yield f"{label.values:>10,}  {'':>6}  {visible(label.name)} (in {families})"
     if len(found.labels) > top:
         yield f"{'':>10}  {'':>6}  {len(found.labels) - top:,} more"
