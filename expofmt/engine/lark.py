@@ -34,20 +34,18 @@ _NS_PER_MS: Final = 1_000_000
 _EXACT_INTEGERS: Final = 2.0**53
 _MOST_DIGITS: Final = 309
 
-_TEXT_TYPES: Final = {
-    "counter": MetricType.COUNTER,
-    "gauge": MetricType.GAUGE,
-    "histogram": MetricType.HISTOGRAM,
-    "summary": MetricType.SUMMARY,
-    "untyped": MetricType.UNKNOWN,
-}
+# What a type word means: the type, and the suffixes of its samples. They are looked up by the word, because the hash of
+# an enum's member is computed in Python.
 _ALL_TYPES: Final = {
-    **_TEXT_TYPES,
-    **{str(member): member for member in MetricType},
-    "gauge_histogram": MetricType.GAUGEHISTOGRAM,
+    word: (type, TEXT_SUFFIXES.get(type, ()))
+    for word, type in [
+        ("untyped", MetricType.UNKNOWN),
+        ("gauge_histogram", MetricType.GAUGEHISTOGRAM),
+        *((str(member), member) for member in MetricType),
+    ]
 }
+_TEXT_TYPES: Final = {word: _ALL_TYPES[word] for word in ("counter", "gauge", "histogram", "summary", "untyped")}
 
-_COUNTED: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY))
 _COUNTS: Final = ("_bucket", "_count", "_gcount")
 _SUFFIXES: Final = tuple(dict.fromkeys(suffix for suffixes in TEXT_SUFFIXES.values() for suffix in suffixes))
 
@@ -72,6 +70,7 @@ class _Family:
     """A family while it is being read; the spans are those of its name, on its metadata lines and in its samples."""
 
     type = MetricType.UNKNOWN
+    suffixes: tuple[str, ...] = ()
     help: str | None = None
     complete = True
     help_name: tuple[int, int] | None = None
@@ -158,7 +157,7 @@ class _Scanner:
 
     def finished(self, family: _Family) -> ScannedFamily:
         spans = family.columns.spans
-        end = max(family.end, spans[-1] if spans else 0)
+        end = spans[-1] if spans and spans[-1] > family.end else family.end
         samples = LarkSamples(family.columns)
         return ScannedFamily(family.name, family.type, family.help, None, samples, family.start, end, family.complete)
 
@@ -288,7 +287,7 @@ class _Scanner:
         family = self.families.get(name) or self.owner_by_suffix(name)
         if family is None:
             family = self.families[name] = _Family(name, line_start)
-        is_count = family.type in _COUNTED and name.removeprefix(family.name) in _COUNTS
+        is_count = name.removeprefix(family.name) in _COUNTS
         target = self.targets[name] = family, name, is_count, is_count and family.type is MetricType.SUMMARY
         return target
 
@@ -299,7 +298,7 @@ class _Scanner:
         for suffix in _SUFFIXES:
             if name.endswith(suffix):
                 family = self.families.get(name.removesuffix(suffix))
-                if family is not None and suffix in TEXT_SUFFIXES.get(family.type, ()):
+                if family is not None and suffix in family.suffixes:
                     return family
         return None
 
@@ -406,7 +405,7 @@ class _Scanner:
     def type(self, match: re.Match[str], last: int) -> None:
         span = match.span(Group.TYPE_NAME)
         family = self.declare(match[Group.TYPE_NAME], span, match)
-        kind = _TEXT_TYPES.get(match[last]) or self.unusual_type(match, last)
+        kind, suffixes = _TEXT_TYPES.get(match[last]) or self.unusual_type(match, last)
         if match.end() != match.end(last) + 1:
             self.trailing_blank(match.end(last), match.end())
         if family is None:
@@ -415,20 +414,19 @@ class _Scanner:
             code = Code.SECOND_TYPE if family.type_name else Code.TYPE_AFTER_SAMPLES
             self.fault(code, *span, family.type_name or family.first_name)
             return
-        suffixes = TEXT_SUFFIXES.get(kind, ())
         for suffix in suffixes:
             other = self.families.get(family.name + suffix)
             if other is not None:
                 code = Code.TYPE_AFTER_SAMPLES if other.first_name else Code.SUFFIX_COLLISION
                 self.fault(code, *span, other.first_name or other.declared_name)
                 return
-        family.type, family.type_name = kind, span
+        family.type, family.suffixes, family.type_name = kind, suffixes, span
         if suffixes:
             # Names that were nobody's may belong to this family from here on.
             self.targets.clear()
             self.has_suffixes = True
 
-    def unusual_type(self, match: re.Match[str], last: int) -> MetricType:
+    def unusual_type(self, match: re.Match[str], last: int) -> tuple[MetricType, tuple[str, ...]]:
         word = match[last].lower()
         if word != match[last]:
             self.fault(Code.TYPE_CASE, *match.span(last))
