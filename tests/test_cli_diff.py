@@ -95,6 +95,13 @@ def test_what_does_not_parse() -> None:
     assert "error[unquoted-label-value]" in result.stderr
 
 
+def test_diagnostics_of_both_are_one_list_as_json() -> None:
+    Path("bad.prom").write_bytes(b"up x\n")
+    result = run("bad.prom", "-", "--output-format", "json", input=b"a{b=c} 1\n")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert [entry["code"] for entry in json.loads(result.stderr)] == ["invalid-value", "unquoted-label-value"]
+
+
 def test_what_cannot_be_read() -> None:
     result = run("gone.prom", "new.prom")
     assert (result.exit_code, result.stderr) == (2, "expofmt: gone.prom: No such file or directory\n")

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import click
 
-from ..diagnostics import ExpositionError
+from ..diagnostics import Diagnostic
 from ..diff import Diff, FamilyDiff, diff
-from ..model import Exposition, Sample
-from ..parse import Names, parse
+from ..model import Sample
+from ..parse import Names
 from ..values import format_float
-from .inputs import Complaints, Input, contents
+from .inputs import Complaints, Input, parsed
 from .options import (
     CLEAN,
     FINDINGS,
@@ -24,7 +24,6 @@ from .options import (
     shows_color,
     write_report,
 )
-from .progress import working
 
 _KINDS = ("added", "removed", "changed", "type", "help", "unit")
 _COLORS = {"+": "green", "-": "red", "~": "yellow"}
@@ -71,15 +70,11 @@ def command(
     if old == new == "-":
         raise click.UsageError("only one of OLD and NEW can be standard input")
     complaints = Complaints()
-    expositions: list[Exposition] = []
-    refused = False
-    for each, data in contents([Input.of(old), Input.of(new)], complaints):
-        try:
-            with working("reading", each.name, len(data), quiet=quiet):
-                expositions.append(parse(data, names=names, filename=each.name, max_diagnostics=max_diagnostics))
-        except ExpositionError as error:
-            refused = True
-            write_report(error.diagnostics, "json" if output_format == "json" else "full", err=True)
+    refused: list[Diagnostic] = []
+    reading = parsed([Input.of(old), Input.of(new)], complaints, refused, names, max_diagnostics, quiet=quiet)
+    expositions = [exposition for _, _, exposition in reading]
+    if refused:
+        write_report(refused, "json" if output_format == "json" else "full", err=True)
     if complaints.any or refused:
         finish(TROUBLE if complaints.any else FINDINGS)
     changes = diff(*expositions)

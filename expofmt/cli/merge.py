@@ -16,11 +16,11 @@ from ..diagnostics import Diagnostic, ExpositionError, Place
 from ..merge import MergePolicy, merge
 from ..model import Exposition, LabelSet
 from ..names import is_legacy_label_name
-from ..parse import Names, parse
+from ..parse import Names
 from ..quoting import shortened, visible
 from ..render import render
 from ..source import Source, Span
-from .inputs import STDIO, Complaints, contents, expanded
+from .inputs import STDIO, Complaints, expanded, parsed
 from .options import (
     CLEAN,
     FINDINGS,
@@ -204,15 +204,10 @@ def command(
     sources: dict[str, list[bytes]] = {}
     expositions: list[Exposition] = []
     for argument, labels in zip(inputs, label_sets, strict=True):
-        for each, data in contents(expanded([argument], complaints), complaints):
+        reading = parsed(expanded([argument], complaints), complaints, found, names, max_diagnostics, quiet=quiet)
+        for each, data, exposition in reading:
             sources.setdefault(each.name, []).append(data)
-            try:
-                with working("reading", each.name, len(data), quiet=quiet):
-                    exposition = parse(data, names=names, filename=each.name, max_diagnostics=max_diagnostics)
-            except ExpositionError as error:
-                found += error.diagnostics
-            else:
-                expositions.append(_relabelled(exposition, labels))
+            expositions.append(_relabelled(exposition, labels))
     if complaints.any:
         finish(TROUBLE)
     text, shown = b"", found

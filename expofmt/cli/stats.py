@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import click
 
-from ..diagnostics import Diagnostic, ExpositionError
+from ..diagnostics import Diagnostic
 from ..model import Exposition, MetricFamily, Samples
-from ..parse import Names, parse
+from ..parse import Names
 from ..quoting import visible
-from .inputs import Complaints, contents, expanded
+from .inputs import Complaints, expanded, parsed
 from .options import (
     CLEAN,
     FINDINGS,
@@ -26,7 +26,6 @@ from .options import (
     quiet_option,
     write_report,
 )
-from .progress import working
 
 _DEFAULT_TOP = 10
 
@@ -140,13 +139,8 @@ def command(
     """
     complaints = Complaints()
     refused: list[Diagnostic] = []
-    expositions: list[Exposition] = []
-    for each, data in contents(expanded(inputs, complaints), complaints):
-        try:
-            with working("counting", each.name, len(data), quiet=quiet):
-                expositions.append(parse(data, names=names, filename=each.name, max_diagnostics=max_diagnostics))
-        except ExpositionError as error:
-            refused += error.diagnostics
+    reading = parsed(expanded(inputs, complaints), complaints, refused, names, max_diagnostics, quiet=quiet)
+    expositions = [exposition for _, _, exposition in reading]
     if refused:
         write_report(refused, "json" if output_format == "json" else "full", err=True)
     if refused or complaints.any:
