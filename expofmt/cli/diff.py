@@ -12,7 +12,7 @@ from ..diff import Diff, FamilyDiff, diff
 from ..model import Sample
 from ..parse import Names
 from ..values import format_float
-from .inputs import Complaints, Input, parsed
+from .inputs import Complaints, Input
 from .options import (
     CLEAN,
     FINDINGS,
@@ -20,6 +20,7 @@ from .options import (
     finish,
     max_diagnostics_option,
     names_option,
+    parsed,
     quiet_option,
     shows_color,
     write_report,

@@ -13,11 +13,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from ..diagnostics import Diagnostic, ExpositionError
-from ..model import Exposition
-from ..parse import Names, parse
 from ..quoting import visible
-from .progress import working
 
 STDIO: Final = "-"
 
@@ -128,24 +124,4 @@ def contents(inputs: Iterable[Input], complaints: Complaints) -> Iterator[tuple[
             yield each, data
 
 
-def parsed(
-    inputs: Iterable[Input],
-    complaints: Complaints,
-    refused: list[Diagnostic],
-    names: Names,
-    max_diagnostics: int,
-    *,
-    quiet: bool,
-) -> Iterator[tuple[Input, bytes, Exposition]]:
-    """Each input with its bytes and what they say; diagnostics of those that do not parse are added to ``refused``."""
-    for each, data in contents(inputs, complaints):
-        try:
-            with working("reading", each.name, len(data), quiet=quiet):
-                exposition = parse(data, names=names, filename=each.name, max_diagnostics=max_diagnostics)
-        except ExpositionError as error:
-            refused += error.diagnostics
-        else:
-            yield each, data, exposition
-
-
-__all__ = ["STDIO", "Complaints", "Input", "contents", "expanded", "parsed"]
+__all__ = ["STDIO", "Complaints", "Input", "contents", "expanded"]

@@ -20,7 +20,7 @@ from ..parse import Names
 from ..quoting import shortened, visible
 from ..render import render
 from ..source import Source, Span
-from .inputs import STDIO, Complaints, expanded, parsed
+from .inputs import STDIO, Complaints, expanded
 from .options import (
     CLEAN,
     FINDINGS,
@@ -31,6 +31,7 @@ from .options import (
     inputs_argument,
     max_diagnostics_option,
     names_option,
+    parsed,
     quiet_option,
     report_format_option,
     write_report,

@@ -1,18 +1,22 @@
-"""What the commands share: their options, how they report, and how they end."""
+"""What the commands share: their options, how they read expositions and report, and how they end."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 import click
 
 from ..codes import Severity
-from ..diagnostics import Diagnostic
+from ..diagnostics import Diagnostic, ExpositionError
+from ..model import Exposition
+from ..parse import Names, parse
 from ..report import ReportFormat, report
+from .inputs import Complaints, Input, contents
+from .progress import working
 
 # Exit codes; wrong usage and unreadable input are one, as click has it for the former.
 CLEAN, FINDINGS, TROUBLE = 0, 1, 2
@@ -46,6 +50,26 @@ max_diagnostics_option = click.option(
     metavar="N",
     help="How many diagnostics are shown of each input.",
 )
+
+
+def parsed(
+    inputs: Iterable[Input],
+    complaints: Complaints,
+    refused: list[Diagnostic],
+    names: Names,
+    max_diagnostics: int,
+    *,
+    quiet: bool,
+) -> Iterator[tuple[Input, bytes, Exposition]]:
+    """Each input with its bytes and what they say; diagnostics of those that do not parse are added to ``refused``."""
+    for each, data in contents(inputs, complaints):
+        try:
+            with working("reading", each.name, len(data), quiet=quiet):
+                exposition = parse(data, names=names, filename=each.name, max_diagnostics=max_diagnostics)
+        except ExpositionError as error:
+            refused += error.diagnostics
+        else:
+            yield each, data, exposition
 
 
 class Tally:
@@ -109,6 +133,7 @@ __all__ = [
     "inputs_argument",
     "max_diagnostics_option",
     "names_option",
+    "parsed",
     "quiet_option",
     "report_format_option",
     "shows_color",

@@ -13,7 +13,7 @@ from ..diagnostics import Diagnostic
 from ..model import Exposition, MetricFamily, Samples
 from ..parse import Names
 from ..quoting import visible
-from .inputs import Complaints, expanded, parsed
+from .inputs import Complaints, expanded
 from .options import (
     CLEAN,
     FINDINGS,
@@ -23,6 +23,7 @@ from .options import (
     inputs_argument,
     max_diagnostics_option,
     names_option,
+    parsed,
     quiet_option,
     write_report,
 )
