@@ -75,6 +75,7 @@ _CARRIAGE_RETURNS: Final = re.compile(rb"(?<!\r)\r++(?=\n|\Z)")
 # As the grammar has it: the first token of a comment is neither TYPE, nor HELP with a name.
 _COMMENT: Final = rb"[ \t]*+#(?![ \t]*+TYPE(?![^ \t\n])|[ \t]*+HELP[ \t]++[^ \t\n])[^\n]*+"
 _RUN: Final = re.compile(rb"^%b(?:\n(?:%b|[ \t]*+$))*+" % (_COMMENT, _COMMENT), re.MULTILINE)
+_SAMPLE_NAME: Final = re.compile(rb"[ \t]*+([a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t{]")
 _BLANK_LINE: Final = re.compile(rb"\n[ \t]*+$", re.MULTILINE)
 # A file may be comments for the most part, and a line of its own for each would take many times its memory.
 _AT_ONCE: Final = 8_192
@@ -152,18 +153,22 @@ def _encoded(families: Sequence[MetricFamily]) -> bytes:
 
 def _family_at(data: bytes, offset: int, types: Mapping[str, MetricType]) -> str | None:
     """The family to which the line at the offset belongs, if there is a line."""
-    end = data.find(b"\n", offset)
-    line = data[offset : len(data) if end < 0 else end]
-    if not line:
-        return None
-    [alone] = engine.scan(line + b"\n", Format.TEXT).families
-    if alone.name in types:
-        return alone.name
+    if sample := _SAMPLE_NAME.match(data, offset):
+        name = sample[1].decode()
+    else:
+        end = data.find(b"\n", offset)
+        line = data[offset : len(data) if end < 0 else end]
+        if not line:
+            return None
+        [alone] = engine.scan(line + b"\n", Format.TEXT).families
+        name = alone.name
+    if name in types:
+        return name
     owners = (
-        alone.name.removesuffix(suffix)
+        name.removesuffix(suffix)
         for type, suffixes in TEXT_SUFFIXES.items()
         for suffix in suffixes
-        if types.get(alone.name.removesuffix(suffix)) is type
+        if types.get(name.removesuffix(suffix)) is type
     )
     return next(owners)
 
