@@ -93,7 +93,12 @@ def metric_name(context: Context) -> str | None:
         return _write(f"{assigned[1]} {assigned[2]}")
     if bracketed := re.match(rf"({BARE})[(\[](.*=.*)", name):
         return _write(f"{bracketed[1]}{{{bracketed[2][:-1]}}}") if re.fullmatch(LABELS, bracketed[2][:-1]) else _BRACES
-    if not name or re.search(r"[<>{}=\"'`/;,|\[\]()]", name) or not name.isprintable() or len(name) > QUOTE_LIMIT:
+    if (
+        not any(map(str.isalnum, name))
+        or re.search(r"[<>{}=\"'`/;,|\[\]()]", name)
+        or not name.isprintable()
+        or len(name) > QUOTE_LIMIT
+    ):
         return None if comment else _A_LINE
     legacy = escape_name(name, EscapingScheme.UNDERSCORES)
     if comment:
@@ -158,6 +163,8 @@ def label_name(context: Context) -> str | None:
     return _either(escape_label_name(name, EscapingScheme.UNDERSCORES), quote(name), "in quotes")
 
 
+_VALUE_ENDS: Final = r"\s*([,}]|\Z)"
+_NOTHING_BEFORE: Final = r"[,}](?!\s*[=\"])"  # before a value, it may stand for something else
 _NO_NAME_YET: Final = r"\s*\{[^,]*\Z"  # the label may have been meant for the metric's name
 
 
@@ -168,19 +175,18 @@ def missing_equals(context: Context) -> str | None:
         return None
     if re.match(rf":\s*{STRING}", rest):
         return _write("=", ":")
-    if string := re.match(STRING, rest):
-        return _insert("=", string[0])
-    return _insert('="value"', rest[0]) if rest[:1] in ("}", ",") else None
+    if string := re.match(rf"({STRING}){_VALUE_ENDS}", rest):
+        return _insert("=", string[1])
+    return _insert('="value"', rest[0]) if re.match(_NOTHING_BEFORE, rest) else None
 
 
 _OTHER_QUOTES: Final = {"'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
-_VALUE_ENDS: Final = r"\s*([,}]|\Z)"
 
 
 def unquoted_value(context: Context) -> str | None:
     """The value in double quotes, whatever quotes it has."""
     name, rest = _last_label_name(context), context.found + context.after
-    if rest[:1] in ("}", ","):
+    if re.match(_NOTHING_BEFORE, rest):
         return None if re.match(_NO_NAME_YET, context.before) else _insert('""', rest[0])
     equals = len(rest) - len(rest.lstrip("="))
     if equals and rest[equals:].startswith('"'):
@@ -262,9 +268,10 @@ def _number_meant_by(text: str) -> str | None:
         _WORDS_AS_NUMBERS.get(text.lower()),
         ascii_text,
         ascii_text.strip("\"'`"),
-        ascii_text.replace(",", "."),
+        ascii_text.rstrip(","),
+        re.sub("(?<=[0-9]),(?=[0-9])", ".", ascii_text),
         text.replace("_", "") if re.search(r"[0-9]_[0-9]", text) else None,
-        text[1:] if text[1:].lower() == "nan" else None,
+        text[1:] if re.fullmatch(r"[+-](?i:nan)", text) else None,
     ]
     if re.fullmatch(r"[+-]?0[xX][0-9a-fA-F]{1,13}", text):  # no more than float64 holds exactly
         candidates.append(str(int(text, 16)))
@@ -290,12 +297,16 @@ def trailing(context: Context) -> str | None:
         return "remove it: exemplars exist in OpenMetrics only"
     if context.found.startswith("#"):
         return "put the comment on a line of its own"
+    if number_of(context.found.split()[0] if context.found.strip() else ""):  # which of the numbers is too many?
+        return "a sample holds one value, and at most one timestamp"
     return _remove(context.found) or "remove it"
 
 
 def incomplete_type(context: Context) -> str | None:
     """The line as it could be."""
     words = type_words(context)
+    if words[1:] and words[1] in _TYPES:
+        return f"write `# TYPE name {words[1]}`, with the metric's name"
     return _write(f"# TYPE {words[1]} untyped") if len(words) > 1 else "remove the line, or write `# TYPE name untyped`"
 
 
