@@ -62,6 +62,7 @@ def statistics(expositions: Sequence[Exposition]) -> Statistics:
 
     A series is counted once in each exposition, at however many times it has samples.
 
+    >>> from expofmt import parse
     >>> found = statistics([parse('a{x="1"} 1\\na{x="2"} 1\\nb 1\\n')])
     >>> found.series, found.families[0], found.labels
     (3, FamilyCount(name='a', type='unknown', series=2, labels={'x': 2}), [LabelCount(name='x', values=2, families=1)])
