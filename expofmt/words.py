@@ -460,7 +460,7 @@ ROWS: Final[Mapping[Code, Row]] = {
     ),
     Code.DUPLICATE_SAMPLE: Row(
         lambda context: "two inputs hold `$series`" if across_inputs(context) else "sample of `$name` is given twice",
-        lambda context: "also in `$second_input`" if across_inputs(context) else "same name, labels and timestamp",
+        lambda context: "in `$second_input`" if across_inputs(context) else "same name, labels and timestamp",
         lambda context: "in `$first_input`" if across_inputs(context) else "first given here",
         help=lambda context: (
             "give each input a label of its own, or merge with another policy"
@@ -577,7 +577,11 @@ ROWS: Final[Mapping[Code, Row]] = {
         help="round the timestamp, or render with `lossy=True`",
     ),
     Code.TOO_MANY_DIAGNOSTICS: Row(
-        "$count more diagnostics are not shown",
+        lambda context: (
+            "1 more diagnostic is not shown"
+            if context.details.get("count") == "1"
+            else "$count more diagnostics are not shown"
+        ),
         "",
         help="ask for more with `--max-diagnostics` or `max_diagnostics=`",
     ),

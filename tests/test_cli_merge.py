@@ -135,7 +135,7 @@ def test_an_input_given_twice_is_told_apart_by_number() -> None:
     assert (entry["filename"], entry["related"]["filename"]) == ("a.prom", "a.prom")
     assert run("a.prom", "a.prom", "--output-format", "github").stderr.startswith("::error file=a.prom,line=3,")
     shown = run("a.prom", "a.prom").stderr
-    assert "^^^^^^ also in `a.prom (input 2)`\n" in shown
+    assert "^^^^^^ in `a.prom (input 2)`\n" in shown
     assert "^^^^^^ in `a.prom (input 1)`\n" in shown
 
 

@@ -196,7 +196,7 @@ def test_a_duplicate_names_both_inputs_and_points_at_both_lines() -> None:
     assert fault.related is not None
     assert (fault.span, fault.related.span) == (Span(1, 11), Span(4, 14))
     assert (fault.place.excerpt, fault.related.excerpt) == ('a{x="1"} 2', 'a{x="1"} 1')
-    assert (fault.place.label, fault.related.label) == ("also in `b.prom`", "in `a.prom`")
+    assert (fault.place.label, fault.related.label) == ("in `b.prom`", "in `a.prom`")
     located = fault.located({name: Source(name, text) for name, text in texts.items()})
     assert (located.line, located.column) == (2, 1)
     assert located.related is not None
@@ -207,7 +207,7 @@ def test_inputs_without_names_are_numbered() -> None:
     [fault] = refused(read("a 1\n"), read("a 1\n"))
     assert fault.related is not None
     assert (fault.filename, fault.related.filename) == ("<exposition>", "<exposition>")
-    assert fault.place.label == "also in `<exposition> (input 2)`"
+    assert fault.place.label == "in `<exposition> (input 2)`"
     assert fault.related.label == "in `<exposition> (input 1)`"
 
 
