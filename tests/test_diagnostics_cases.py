@@ -4,6 +4,8 @@
 end line and end column (from 1, columns in characters, the end one after the last), with the ``profile`` and the
 ``names`` to check with where they are not the defaults. ``NAME.txt`` is the full report on a terminal of 80 columns;
 --update-cases rewrites it.
+
+``NAME.python`` is for what no single text raises: it is run, and what it raises, or puts into ``found``, is reported.
 """
 
 from __future__ import annotations
@@ -14,33 +16,28 @@ from typing import Any
 
 import pytest
 
-from expofmt import Code, Diagnostic, check
+from expofmt import Code, Diagnostic, ExpositionError, check
 from expofmt.report import report
 
 FOLDER = Path(__file__).parent / "cases" / "diagnostics"
 INPUTS = sorted(FOLDER.glob("*/*.prom"))
+SCRIPTS = sorted(FOLDER.glob("*/*.python"))
 EXPECTATIONS = sorted(FOLDER.glob("*/*.json"))
 REPORTS = sorted(FOLDER.glob("*/*.txt"))
 
 # The terminal of the reports; some inputs have longer lines.
 WIDTH = 80
 
-# Codes that no case here can raise, and why. Their own tests are those of the module that raises them.
-NOT_FOUND_IN_A_TEXT = {
-    Code.INPUT_TOO_LARGE: "needs more bytes than a repository should hold",
-    Code.TYPE_CONFLICT: "merge: two inputs disagree",
-    Code.HELP_CONFLICT: "merge: two inputs disagree",
-    Code.UNIT_CONFLICT: "merge: two inputs disagree",
-    Code.BUCKET_BOUNDS_CONFLICT: "merge: histograms that cannot be added",
-    Code.FORMAT_LOSS: "render: the target format cannot hold a family",
-    Code.FOREIGN_SAMPLE: "render: a family holds a sample that would be read into another",
-    Code.TIMESTAMP_PRECISION: "render: a timestamp finer than the target format's",
-    Code.TOO_MANY_DIAGNOSTICS: "tells how many diagnostics were left out, and stands at no byte of the input",
-}
+# Codes that no case here can raise, and why.
+NOT_FOUND_IN_A_CASE = {Code.INPUT_TOO_LARGE: "needs more bytes than a repository should hold"}
 
-each_case = pytest.mark.parametrize(
-    "case", INPUTS, ids=[path.relative_to(FOLDER).with_suffix("").as_posix() for path in INPUTS]
-)
+
+def parametrized(paths: list[Path]) -> pytest.MarkDecorator:
+    ids = [path.relative_to(FOLDER).with_suffix("").as_posix() for path in paths]
+    return pytest.mark.parametrize("case", paths, ids=ids)
+
+
+each_case = parametrized(INPUTS)
 
 
 def found_in(case: Path) -> tuple[list[Diagnostic], list[list[Any]]]:
@@ -54,11 +51,12 @@ def test_each_case_has_its_expectation() -> None:
     assert INPUTS
     names = [path.with_suffix("") for path in INPUTS]
     assert names == [path.with_suffix("") for path in EXPECTATIONS]
-    assert {path.with_suffix("") for path in REPORTS} <= set(names)
+    scripts = [path.with_suffix("") for path in SCRIPTS]
+    assert {path.with_suffix("") for path in REPORTS} <= {*names, *scripts}
 
 
-def test_each_code_that_a_text_can_raise_has_a_case() -> None:
-    assert set(Code) - {Code(path.parent.name) for path in INPUTS} == set(NOT_FOUND_IN_A_TEXT)
+def test_each_code_has_a_case() -> None:
+    assert set(Code) - {Code(path.parent.name) for path in [*INPUTS, *SCRIPTS]} == set(NOT_FOUND_IN_A_CASE)
 
 
 @each_case
@@ -70,7 +68,22 @@ def test_codes_and_places(case: Path, engine: str) -> None:
 
 @each_case
 def test_report(case: Path, engine: str, update_cases: bool) -> None:
-    text = "".join(report(found_in(case)[0], width=WIDTH)).encode()
+    compare_report(case, found_in(case)[0], update_cases)
+
+
+@parametrized(SCRIPTS)
+def test_script(case: Path, engine: str, update_cases: bool) -> None:
+    found: list[Diagnostic] = []
+    try:
+        exec(compile(case.read_text(encoding="utf-8"), case.name, "exec"), {"found": found})
+    except ExpositionError as error:
+        found += error.diagnostics
+    assert case.parent.name in {d.code for d in found}
+    compare_report(case, found, update_cases)
+
+
+def compare_report(case: Path, found: list[Diagnostic], update_cases: bool) -> None:
+    text = "".join(report(found, width=WIDTH)).encode()
     snapshot = case.with_suffix(".txt")
     if update_cases:
         snapshot.write_bytes(text)
