@@ -32,9 +32,9 @@ def duplicate_samples(family: ScannedFamily) -> Iterator[RowFault]:
 
 def explicit_timestamps(family: ScannedFamily) -> Iterator[RowFault]:
     """Who scrapes a push or a text file sets the time itself; the first sample with one speaks for its family."""
-    if family.samples.has_timestamps:
-        stamped = (index for index, sample in enumerate(family.samples) if sample.timestamp_ns is not None)
-        yield Code.EXPLICIT_TIMESTAMP, next(stamped), -1
+    first = family.samples.first_timestamp()
+    if first is not None:
+        yield Code.EXPLICIT_TIMESTAMP, first, -1
 
 
 def histogram_rules(family: ScannedFamily) -> Iterable[RowFault]:

@@ -295,6 +295,10 @@ class Samples(Sequence[Sample]):
         """Whether any sample carries a timestamp."""
 
     @abstractmethod
+    def first_timestamp(self) -> int | None:
+        """The index of the first sample that carries a timestamp, ``None`` if none does."""
+
+    @abstractmethod
     def names(self) -> frozenset[str]:
         """All sample names that occur."""
 

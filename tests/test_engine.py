@@ -428,6 +428,12 @@ def test_names_and_labels() -> None:
     assert packed().label_cardinality() == {}
 
 
+def test_first_timestamp() -> None:
+    assert read("a 1\n").first_timestamp() is None
+    assert read("a 1\na 1 0\na 2 5\n").first_timestamp() == 1
+    assert cut(read("a 1\na 1 0\n"), slice(1, 2)).first_timestamp() == 0
+
+
 def test_has_timestamps() -> None:
     assert not read("a 1\n").has_timestamps
     assert read("a 1\na 1 0\n").has_timestamps

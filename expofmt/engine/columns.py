@@ -285,6 +285,9 @@ class LarkSamples(Samples):
     def has_timestamps(self) -> bool:
         return bool(self.columns.times)
 
+    def first_timestamp(self) -> int | None:
+        return min(self.columns.times, default=None)
+
     def names(self) -> frozenset[str]:
         return frozenset(self.columns.names)
 
