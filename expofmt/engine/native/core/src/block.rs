@@ -1,0 +1,298 @@
+//! Blocks: samples as rows that point into one text.
+//!
+//! A row is 24 bytes. What neighbouring samples share (the name, and which labels stand in which order) is its *kind*,
+//! kept once for all rows of the kind. What few samples have (a time, an odd spelling, exemplars) lies beside the rows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use memchr::{memchr, memrchr};
+
+use crate::fault::Span;
+use crate::label::{Items, Label, decoded};
+
+/// The bytes that rows point into: an input, or what a [`crate::build::Builder`] wrote. Shared, never copied.
+pub type Text = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// A sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub value: f64,
+    /// Where its line begins (blanks excluded), in a text that was parsed; else where its label set does.
+    pub start: u32,
+    /// Where the label set's brace stands; [`NO_LABELS`] where there is none.
+    pub labels: u32,
+    /// After the last token of its line; after what is kept of it, in a text that was built. No `}` stands between the
+    /// label set's closing brace and this.
+    pub end: u32,
+    /// A number in [`Layout::kinds`].
+    pub kind: u32,
+}
+
+/// In [`Row::labels`].
+pub const NO_LABELS: u32 = u32::MAX;
+
+/// A time since the Unix epoch: milliseconds, and nanoseconds below a million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time {
+    pub ms: i64,
+    pub nanos: u32,
+}
+
+impl Time {
+    /// Stands for "no time" in a column of times.
+    pub const ABSENT: Time = Time { ms: 0, nanos: u32::MAX };
+
+    pub fn present(self) -> Option<Time> {
+        (self != Time::ABSENT).then_some(self)
+    }
+}
+
+/// What samples have in common: a name, and a shape of their label sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// A number in [`Layout::names`].
+    pub name: u32,
+    /// A number in [`Layout::shapes`], or [`IRREGULAR`].
+    pub shape: u32,
+}
+
+/// In [`Kind::shape`]: the label sets of such rows are read item by item. Rows without labels are of this shape, too.
+pub const IRREGULAR: u32 = u32::MAX;
+
+/// What label sets that differ only in their values have in common: bare names, each once, and values without escapes.
+///
+/// There is one segment before each value, from the brace or from the quote that ends the value before it, to the quote that
+/// begins it; and a last one, from the last quote to the closing brace, both included.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The first one's number in [`Layout::segments`].
+    pub first: u32,
+    /// How many labels; there is one segment more.
+    pub labels: u32,
+    /// Whether the names stand in sorted order.
+    pub sorted: bool,
+}
+
+/// Bytes of the text that all label sets of a shape have alike.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    pub text: Span,
+    /// The label name in it; empty in the last one.
+    pub name: Span,
+}
+
+/// A sample name.
+#[derive(Clone, Debug)]
+pub enum Name {
+    /// As it stands in the text.
+    Written(Span),
+    /// Decoded, or never written.
+    Own(Box<[u8]>),
+}
+
+/// The text of blocks, and what their rows have in common.
+pub struct Layout {
+    pub text: Text,
+    /// Whether the text is an input, so that rows have places in it.
+    pub placed: bool,
+    pub names: Vec<Name>,
+    pub kinds: Vec<Kind>,
+    pub shapes: Vec<Shape>,
+    pub segments: Vec<Segment>,
+}
+
+impl Layout {
+    pub fn text(&self) -> &[u8] {
+        (*self.text).as_ref()
+    }
+
+    /// A sample name by its number.
+    pub fn name(&self, number: u32) -> &[u8] {
+        match &self.names[number as usize] {
+            Name::Written(span) => span.of(self.text()),
+            Name::Own(name) => name,
+        }
+    }
+
+    /// The segments of a shape, the last one included.
+    pub fn segments(&self, shape: Shape) -> &[Segment] {
+        let first = shape.first as usize;
+        &self.segments[first..=first + shape.labels as usize]
+    }
+
+    /// The shape of a kind's label sets, if they are alike.
+    pub fn shape(&self, kind: u32) -> Option<Shape> {
+        self.shapes.get(self.kinds[kind as usize].shape as usize).copied()
+    }
+}
+
+/// What only OpenMetrics samples have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extra {
+    pub exemplars: Vec<Exemplar>,
+    pub start: Option<Time>,
+}
+
+/// One observation kept beside a sample.
+#[derive(Clone, Debug)]
+pub struct Exemplar {
+    /// The label set in canonical spelling; empty where there are none.
+    pub labels: Box<[u8]>,
+    pub value: f64,
+    pub time: Option<Time>,
+}
+
+impl PartialEq for Exemplar {
+    fn eq(&self, other: &Exemplar) -> bool {
+        self.labels == other.labels && same_float(self.value, other.value) && self.time == other.time
+    }
+}
+
+/// Equal, or both NaN.
+pub fn same_float(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
+}
+
+/// Rows of one text.
+pub struct Block {
+    pub layout: Arc<Layout>,
+    pub rows: Vec<Row>,
+    /// One for each row, or empty where no row has a time.
+    pub times: Vec<Time>,
+    /// Spellings of values that rendering would change (`-0`, integers beyond float64), by row.
+    pub literals: Vec<(u32, Span)>,
+    /// By row.
+    pub extras: Vec<(u32, Extra)>,
+}
+
+impl Block {
+    pub fn view(&self, row: usize) -> View<'_> {
+        View { block: self, text: self.layout.text(), row }
+    }
+}
+
+/// A sample in its block.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub block: &'a Block,
+    /// That of the block, asked for once.
+    pub text: &'a [u8],
+    pub row: usize,
+}
+
+impl<'a> View<'a> {
+    pub fn fields(self) -> Row {
+        self.block.rows[self.row]
+    }
+
+    pub fn value(self) -> f64 {
+        self.fields().value
+    }
+
+    pub fn name(self) -> &'a [u8] {
+        let layout = &*self.block.layout;
+        match &layout.names[layout.kinds[self.fields().kind as usize].name as usize] {
+            Name::Written(span) => span.of(self.text),
+            Name::Own(name) => name,
+        }
+    }
+
+    pub fn time(self) -> Option<Time> {
+        self.block.times.get(self.row).copied().and_then(Time::present)
+    }
+
+    /// The spelling of its value, where rendering would change it.
+    pub fn literal(self) -> Option<&'a [u8]> {
+        self.literal_span().map(|span| span.of(self.text))
+    }
+
+    pub fn literal_span(self) -> Option<Span> {
+        find(&self.block.literals, self.row).copied()
+    }
+
+    pub fn extra(self) -> Option<&'a Extra> {
+        find(&self.block.extras, self.row)
+    }
+
+    /// The bytes of its line, if it was parsed.
+    pub fn span(self) -> Option<Span> {
+        let row = self.fields();
+        self.block.layout.placed.then_some(Span { start: row.start, end: row.end })
+    }
+
+    /// The label set as it is written, braces included; empty where there is none.
+    ///
+    /// It may hold the quoted name of the sample among the labels.
+    pub fn label_text(self) -> &'a [u8] {
+        let row = self.fields();
+        if row.labels == NO_LABELS {
+            return b"";
+        }
+        let text = &self.text[row.labels as usize..row.end as usize];
+        &text[..memrchr(b'}', text).map_or(0, |brace| brace + 1)]
+    }
+
+    /// The labels in written order.
+    pub fn labels(self) -> Labels<'a> {
+        let row = self.fields();
+        if row.labels == NO_LABELS {
+            return Labels::Items(Items::new(b""));
+        }
+        let layout = &*self.block.layout;
+        match layout.shape(row.kind) {
+            Some(shape) => {
+                let segments = &layout.segments(shape)[..shape.labels as usize];
+                Labels::Regular { text: self.text, segments, at: row.labels as usize }
+            }
+            None => Labels::Items(Items::new(&self.text[row.labels as usize..row.end as usize])),
+        }
+    }
+
+    /// The labels sorted by name, appended to an empty vector that the caller keeps for the next sample.
+    pub fn sorted_labels(self, labels: &mut Vec<Label<'a>>) {
+        labels.clear();
+        labels.extend(self.labels());
+        if !labels.is_sorted_by(|a, b| a.name <= b.name) {
+            labels.sort();
+        }
+    }
+}
+
+fn find<T>(column: &[(u32, T)], row: usize) -> Option<&T> {
+    if column.is_empty() {
+        return None;
+    }
+    let position = column.binary_search_by_key(&row, |(row, _)| *row as usize).ok()?;
+    Some(&column[position].1)
+}
+
+/// The labels of a sample in written order; see [`View::labels`].
+pub enum Labels<'a> {
+    Regular { text: &'a [u8], segments: &'a [Segment], at: usize },
+    Items(Items<'a>),
+}
+
+impl<'a> Iterator for Labels<'a> {
+    type Item = Label<'a>;
+
+    fn next(&mut self) -> Option<Label<'a>> {
+        match self {
+            Labels::Regular { text, segments, at } => {
+                let (segment, rest) = segments.split_first()?;
+                let start = *at + (segment.text.end - segment.text.start) as usize;
+                let length = memchr(b'"', &text[start..]).unwrap_or(0);
+                *segments = rest;
+                *at = start + length;
+                let name = Cow::Borrowed(segment.name.of(text));
+                Some(Label { name, value: Cow::Borrowed(&text[start..start + length]) })
+            }
+            Labels::Items(items) => loop {
+                let item = items.next()?;
+                if let Some(value) = item.value {
+                    return Some(Label { name: decoded(item.name), value: decoded(value) });
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Samples from parts: what was not read from a text gets a text of its own.
+
+use std::mem::take;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::block::{Block, Extra, IRREGULAR, Kind, Layout, NO_LABELS, Name, Row, Segment, Shape, Time, View};
+use crate::fault::{Span, offset};
+use crate::label::{Items, is_legacy_label_name, push_quoted};
+use crate::samples::Samples;
+
+/// Where a block is ended and another one begun: far below what an offset can hold.
+const MOST_TEXT: usize = 1 << 30;
+/// Beyond so many, shapes are no longer told apart: their rows are read item by item.
+const MOST_SHAPES: usize = 4096;
+
+/// Makes [`Samples`] out of samples that are given one by one.
+#[derive(Default)]
+pub struct Builder {
+    done: Samples,
+    text: Vec<u8>,
+    names: Vec<Name>,
+    name_numbers: HashMap<Box<[u8]>, u32, RandomState>,
+    kinds: Vec<Kind>,
+    /// By the number of the name, and the segments with a byte between them that no UTF-8 holds.
+    kind_numbers: HashMap<(u32, Box<[u8]>), u32, RandomState>,
+    shapes: Vec<Shape>,
+    segments: Vec<Segment>,
+    rows: Vec<Row>,
+    times: Vec<Time>,
+    literals: Vec<(u32, Span)>,
+    extras: Vec<(u32, Extra)>,
+}
+
+impl Builder {
+    /// Append a sample; its labels come sorted by name.
+    pub fn push<'a>(
+        &mut self,
+        name: &[u8],
+        labels: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        value: f64,
+        time: Option<Time>,
+        literal: Option<&[u8]>,
+        extra: Option<Extra>,
+    ) {
+        let start = self.begin();
+        push_label_set(&mut self.text, labels);
+        self.finish_row(name, start, value, time, literal, extra);
+    }
+
+    /// Append a sample of another text as it is written there.
+    pub fn push_view(&mut self, view: View<'_>) {
+        let start = self.begin();
+        self.text.extend_from_slice(view.label_text());
+        self.finish_row(view.name(), start, view.value(), view.time(), view.literal(), view.extra().cloned());
+    }
+
+    /// All that was appended.
+    pub fn finish(mut self) -> Samples {
+        self.end_block();
+        self.done
+    }
+
+    fn begin(&mut self) -> usize {
+        if self.text.len() > MOST_TEXT {
+            self.end_block();
+        }
+        self.text.len()
+    }
+
+    fn end_block(&mut self) {
+        if self.rows.is_empty() {
+            return;
+        }
+        self.name_numbers.clear();
+        self.kind_numbers.clear();
+        self.text.shrink_to_fit();
+        self.rows.shrink_to_fit();
+        let layout = Arc::new(Layout {
+            text: Arc::new(take(&mut self.text)),
+            placed: false,
+            names: take(&mut self.names),
+            kinds: take(&mut self.kinds),
+            shapes: take(&mut self.shapes),
+            segments: take(&mut self.segments),
+        });
+        let block = Block {
+            layout,
+            rows: take(&mut self.rows),
+            times: take(&mut self.times),
+            literals: take(&mut self.literals),
+            extras: take(&mut self.extras),
+        };
+        let last = offset(block.rows.len());
+        self.done.push(Arc::new(block), 0, last);
+    }
+
+    fn finish_row(
+        &mut self,
+        name: &[u8],
+        start: usize,
+        value: f64,
+        time: Option<Time>,
+        literal: Option<&[u8]>,
+        extra: Option<Extra>,
+    ) {
+        let row = offset(self.rows.len());
+        let labels = if self.text.len() == start { NO_LABELS } else { offset(start) };
+        let kind = self.kind(name, start);
+        if let Some(literal) = literal {
+            let at = self.text.len();
+            self.text.extend_from_slice(literal);
+            self.literals.push((row, Span::new(at, self.text.len())));
+        }
+        if time.is_some() && self.times.is_empty() {
+            self.times.resize(row as usize, Time::ABSENT);
+        }
+        if time.is_some() || !self.times.is_empty() {
+            self.times.push(time.unwrap_or(Time::ABSENT));
+        }
+        self.extras.extend(extra.map(|extra| (row, extra)));
+        self.rows.push(Row { value, start: offset(start), labels, end: offset(self.text.len()), kind });
+    }
+
+    /// The number of the kind of a row whose label set was just written.
+    fn kind(&mut self, name: &[u8], start: usize) -> u32 {
+        let last = self.rows.last().map(|row| row.kind);
+        if let Some(kind) = last.filter(|&kind| self.is_of_kind(kind, name, start)) {
+            return kind;
+        }
+        let name = self.name_number(name);
+        let shape = if self.shapes.len() < MOST_SHAPES { shape_of(&self.text, start) } else { None };
+        let mut key = Vec::new();
+        for segment in shape.iter().flatten() {
+            key.extend_from_slice(segment.text.of(&self.text));
+            key.push(0xFF);
+        }
+        if let Some(&kind) = self.kind_numbers.get(&(name, key.as_slice().into())) {
+            return kind;
+        }
+        let shape = shape.map_or(IRREGULAR, |segments| self.add_shape(&segments));
+        let kind = offset(self.kinds.len());
+        self.kinds.push(Kind { name, shape });
+        self.kind_numbers.insert((name, key.into()), kind);
+        kind
+    }
+
+    fn is_of_kind(&self, kind: u32, name: &[u8], start: usize) -> bool {
+        let Kind { name: number, shape } = self.kinds[kind as usize];
+        if !matches!(&self.names[number as usize], Name::Own(known) if **known == *name) {
+            return false;
+        }
+        match self.shapes.get(shape as usize) {
+            Some(&shape) => {
+                let segments = &self.segments[shape.first as usize..=(shape.first + shape.labels) as usize];
+                fits(&self.text, start, segments)
+            }
+            // Only rows without labels can be told to be irregular so quickly.
+            None => start == self.text.len(),
+        }
+    }
+
+    fn name_number(&mut self, name: &[u8]) -> u32 {
+        if let Some(&number) = self.name_numbers.get(name) {
+            return number;
+        }
+        let number = offset(self.names.len());
+        self.names.push(Name::Own(name.into()));
+        self.name_numbers.insert(name.into(), number);
+        number
+    }
+
+    fn add_shape(&mut self, segments: &[Segment]) -> u32 {
+        let number = offset(self.shapes.len());
+        self.shapes.push(new_shape(&self.text, offset(self.segments.len()), segments));
+        self.segments.extend_from_slice(segments);
+        number
+    }
+}
+
+/// Append a label set in canonical spelling, nothing where there are no labels. Labels come sorted by name.
+pub fn push_label_set<'a>(out: &mut Vec<u8>, labels: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
+    let mut before = b'{';
+    for (name, value) in labels {
+        out.push(before);
+        if is_legacy_label_name(name) {
+            out.extend_from_slice(name);
+        } else {
+            push_quoted(out, name);
+        }
+        out.push(b'=');
+        push_quoted(out, value);
+        before = b',';
+    }
+    if before == b',' {
+        out.push(b'}');
+    }
+}
+
+/// A shape whose segments begin at a number.
+pub fn new_shape(text: &[u8], first: u32, segments: &[Segment]) -> Shape {
+    let names = &segments[..segments.len() - 1];
+    let sorted = names.is_sorted_by(|a, b| a.name.of(text) <= b.name.of(text));
+    Shape { first, labels: offset(names.len()), sorted }
+}
+
+/// The segments of the label set that begins at an offset of a text and ends where it does, if it is regular: with bare
+/// names, each once, and values without escapes. None, too, where there is no label.
+pub fn shape_of(text: &[u8], start: usize) -> Option<Vec<Segment>> {
+    let written = &text[start..];
+    let mut segments: Vec<Segment> = Vec::new();
+    let mut at = 0;
+    for item in Items::new(written) {
+        let value = item.value?;
+        if item.name.starts_with(b"\"") || value.contains(&b'\\') {
+            return None;
+        }
+        let name = Span::new(start + item.name_at, start + item.name_at + item.name.len());
+        segments.push(Segment { text: Span::new(start + at, start + item.value_at + 1), name });
+        at = item.value_at + value.len() - 1;
+    }
+    if segments.is_empty() {
+        return None;
+    }
+    let end = at + memchr::memchr(b'}', &written[at..])? + 1;
+    segments.push(Segment { text: Span::new(start + at, start + end), name: Span::default() });
+    Some(segments)
+}
+
+/// Whether a label set is of the shape that these segments are.
+fn fits(text: &[u8], start: usize, segments: &[Segment]) -> bool {
+    let mut rest = &text[start..];
+    for (number, segment) in segments.iter().enumerate() {
+        if number > 0 {
+            let Some(end) = memchr::memchr2(b'"', b'\\', rest) else { return false };
+            rest = &rest[end..];
+        }
+        match rest.strip_prefix(segment.text.of(text)) {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(samples: &Samples, index: usize) -> String {
+        let found = samples
+            .at(index)
+            .labels()
+            .map(|label| format!("{}={}", String::from_utf8_lossy(&label.name), String::from_utf8_lossy(&label.value)));
+        found.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_is_built_is_what_comes_out() {
+        let mut builder = Builder::default();
+        for (name, pairs, value) in [
+            (&b"a"[..], vec![(&b"x"[..], &b"1"[..]), (b"y", b"2")], 1.0),
+            (b"a", vec![(b"x", b""), (b"y", b"}\",\"")], 2.0),
+            (b"a", vec![], 3.0),
+            (b"b.c", vec![(b"d.e", b"\n")], 4.0),
+            (b"a", vec![(b"x", b"3"), (b"y", b"4")], 5.0),
+        ] {
+            builder.push(name, pairs, value, (value == 3.0).then_some(Time { ms: 7, nanos: 0 }), None, None);
+        }
+        let samples = builder.finish();
+        let found: Vec<String> = (0..5).map(|index| labels(&samples, index)).collect();
+        assert_eq!(found, ["x=1 y=2", "x= y=}\",\"", "", "d.e=\n", "x=3 y=4"]);
+        assert_eq!(samples.at(3).name(), b"b.c");
+        let times: Vec<bool> = samples.views().map(|view| view.time().is_some()).collect();
+        assert_eq!(times, [false, false, true, false, false]);
+        let block = &samples.parts()[0].block;
+        assert_eq!(block.rows[0].kind, block.rows[4].kind);
+        assert_eq!(block.layout.shapes.len(), 1);
+    }
+
+    #[test]
+    fn rows_keep_their_labels_wherever_they_go() {
+        let mut first = Builder::default();
+        let mut second = Builder::default();
+        for number in 0..100u8 {
+            let builder = if number % 2 == 0 { &mut first } else { &mut second };
+            builder.push(b"a", [(&b"n"[..], &[b'0' + number / 10, b'0' + number % 10][..])], 0.0, None, None, None);
+        }
+        let both = first.finish().concat([&second.finish()]);
+        let order = (0..100).map(|number| number / 2 + 50 * (number % 2));
+        for samples in [both.gather(order.clone()), both.gather(order).compact()] {
+            assert_eq!(samples.len(), 100);
+            assert_eq!(labels(&samples, 0), "n=00");
+            assert_eq!(labels(&samples, 99), "n=99");
+        }
+        assert_eq!(labels(&both.slice(49, 51), 1), "n=01");
+        assert_eq!(both.slice(7, 7).len(), 0);
+        assert_eq!(both.gather([99]).len(), 1);
+    }
+}

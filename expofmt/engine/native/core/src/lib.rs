@@ -1,0 +1,13 @@
+//! Prometheus exposition text in columns.
+//!
+//! The scanner reads text into families whose samples are rows of a [`block::Block`]; the other modules answer questions
+//! about many samples at once, unite them, and write them. Text is bytes everywhere, names too: what left the scanner is
+//! UTF-8, comments and faulty lines excepted.
+#![forbid(unsafe_code)]
+
+pub mod block;
+pub mod build;
+pub mod family;
+pub mod fault;
+pub mod label;
+pub mod samples;

@@ -1,0 +1,172 @@
+//! Samples: an immutable sequence over ranges of shared blocks.
+
+use std::sync::Arc;
+
+use crate::block::{Block, Layout, Time, View};
+use crate::build::Builder;
+
+/// A range of a block's rows.
+#[derive(Clone)]
+pub struct Part {
+    pub block: Arc<Block>,
+    pub first: u32,
+    pub last: u32,
+    /// How many samples stand before this part.
+    before: usize,
+}
+
+impl Part {
+    pub fn len(&self) -> usize {
+        (self.last - self.first) as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.first == self.last
+    }
+
+    /// The samples of the part.
+    pub fn views(&self) -> impl ExactSizeIterator<Item = View<'_>> + DoubleEndedIterator {
+        let (block, text) = (&*self.block, self.block.layout.text());
+        (self.first as usize..self.last as usize).map(move |row| View { block, text, row })
+    }
+}
+
+/// The samples of a family, in order, duplicates included. Cloning is cheap: blocks are shared.
+#[derive(Clone, Default)]
+pub struct Samples {
+    parts: Vec<Part>,
+}
+
+impl Samples {
+    /// Rows `first..last` of a block.
+    pub fn of(block: Arc<Block>, first: u32, last: u32) -> Samples {
+        let mut samples = Samples::default();
+        samples.push(block, first, last);
+        samples
+    }
+
+    /// Append rows of a block.
+    pub fn push(&mut self, block: Arc<Block>, first: u32, last: u32) {
+        let before = self.len();
+        match self.parts.last_mut() {
+            _ if first == last => {}
+            Some(part) if Arc::ptr_eq(&part.block, &block) && part.last == first => part.last = last,
+            _ => self.parts.push(Part { block, first, last, before }),
+        }
+    }
+
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    pub fn len(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.before + part.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The sample at an index that is less than the length.
+    pub fn at(&self, index: usize) -> View<'_> {
+        let (part, row) = self.locate(index);
+        self.parts[part].block.view(row as usize)
+    }
+
+    fn locate(&self, index: usize) -> (usize, u32) {
+        let part = self.parts.partition_point(|part| part.before <= index) - 1;
+        (part, self.parts[part].first + (index - self.parts[part].before) as u32)
+    }
+
+    /// All samples in order.
+    pub fn views(&self) -> impl Iterator<Item = View<'_>> {
+        self.parts.iter().flat_map(Part::views)
+    }
+
+    /// These samples, then those of the others in turn.
+    pub fn concat<'a>(&self, others: impl IntoIterator<Item = &'a Samples>) -> Samples {
+        let mut all = self.clone();
+        for part in others.into_iter().flat_map(|other| &other.parts) {
+            all.push(part.block.clone(), part.first, part.last);
+        }
+        all
+    }
+
+    /// The samples `first..last`.
+    pub fn slice(&self, first: usize, last: usize) -> Samples {
+        let mut cut = Samples::default();
+        for part in &self.parts {
+            let from = first.saturating_sub(part.before).min(part.len()) as u32;
+            let to = last.saturating_sub(part.before).min(part.len()) as u32;
+            if from < to {
+                cut.push(part.block.clone(), part.first + from, part.first + to);
+            }
+        }
+        cut
+    }
+
+    /// The samples asked for, in that order; they keep their places in the input.
+    pub fn gather(&self, indices: impl IntoIterator<Item = usize>) -> Samples {
+        let mut chosen = Samples::default();
+        let mut rows: Vec<(usize, u32)> = indices.into_iter().map(|index| self.locate(index)).collect();
+        if rows.windows(2).all(|pair| pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1) {
+            if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
+                chosen.push(self.parts[first.0].block.clone(), first.1, last.1 + 1);
+            }
+            return chosen;
+        }
+        // Rows whose parts share a text become rows of one new block. Where texts alternate, that would make a block of
+        // each row, and their text is copied together instead.
+        let changes = rows.windows(2).filter(|pair| !self.same_layout(pair[0].0, pair[1].0)).count();
+        if changes > 16 + rows.len() / 64 {
+            let mut builder = Builder::default();
+            for (part, row) in rows {
+                builder.push_view(self.parts[part].block.view(row as usize));
+            }
+            return builder.finish();
+        }
+        while let Some(&(part, _)) = rows.first() {
+            let end = rows.iter().position(|&(other, _)| !self.same_layout(part, other)).unwrap_or(rows.len());
+            let block = self.rows_of(self.parts[part].block.layout.clone(), &rows[..end]);
+            let last = block.rows.len() as u32;
+            chosen.push(Arc::new(block), 0, last);
+            rows.drain(..end);
+        }
+        chosen
+    }
+
+    fn same_layout(&self, part: usize, other: usize) -> bool {
+        Arc::ptr_eq(&self.parts[part].block.layout, &self.parts[other].block.layout)
+    }
+
+    fn rows_of(&self, layout: Arc<Layout>, rows: &[(usize, u32)]) -> Block {
+        let views = || rows.iter().map(|&(part, row)| self.parts[part].block.view(row as usize));
+        let timed = views().any(|view| view.time().is_some());
+        let mut block = Block {
+            layout,
+            rows: views().map(View::fields).collect(),
+            times: Vec::new(),
+            literals: Vec::new(),
+            extras: Vec::new(),
+        };
+        if timed {
+            block.times = views().map(|view| view.block.times.get(view.row).copied().unwrap_or(Time::ABSENT)).collect();
+        }
+        for (row, view) in (0u32..).zip(views()) {
+            if let Some(literal) = view.literal_span() {
+                block.literals.push((row, literal));
+            }
+            if let Some(extra) = view.extra() {
+                block.extras.push((row, extra.clone()));
+            }
+        }
+        block
+    }
+
+    /// The same samples in a text of their own.
+    pub fn compact(&self) -> Samples {
+        let mut builder = Builder::default();
+        self.views().for_each(|view| builder.push_view(view));
+        builder.finish()
+    }
+}
