@@ -7,6 +7,7 @@
 
 pub mod block;
 pub mod build;
+pub mod explain;
 pub mod family;
 pub mod fault;
 pub mod label;
