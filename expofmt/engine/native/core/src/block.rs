@@ -164,6 +164,8 @@ pub struct Block {
     pub literals: Vec<(u32, Span)>,
     /// By row.
     pub extras: Vec<(u32, Extra)>,
+    /// The lines that the rows were read from, where the text is not that of the input: one for each row, or empty.
+    pub places: Vec<Span>,
 }
 
 impl Block {
@@ -215,8 +217,12 @@ impl<'a> View<'a> {
         find(&self.block.extras, self.row)
     }
 
-    /// The bytes of its line, if it was parsed.
+    /// The bytes of the input's line that gave the sample, if it was parsed. [`crate::samples::Samples::span`] knows
+    /// whether that input is the only one.
     pub fn span(self) -> Option<Span> {
+        if let Some(place) = self.block.places.get(self.row) {
+            return Some(*place);
+        }
         let row = self.fields();
         self.block.layout.placed.then_some(Span { start: row.start, end: row.end })
     }

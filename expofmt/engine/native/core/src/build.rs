@@ -32,6 +32,7 @@ pub struct Builder {
     times: Vec<Time>,
     literals: Vec<(u32, Span)>,
     extras: Vec<(u32, Extra)>,
+    places: Vec<Span>,
 }
 
 impl Builder {
@@ -92,6 +93,7 @@ impl Builder {
             times: take(&mut self.times),
             literals: take(&mut self.literals),
             extras: take(&mut self.extras),
+            places: take(&mut self.places),
         };
         let last = offset(block.rows.len());
         self.done.push(Arc::new(block), 0, last);
@@ -278,6 +280,29 @@ mod tests {
         let block = &samples.parts()[0].block;
         assert_eq!(block.rows[0].kind, block.rows[4].kind);
         assert_eq!(block.layout.shapes.len(), 1);
+    }
+
+    #[test]
+    fn what_was_put_together_has_no_places() {
+        let mut builder = Builder::default();
+        builder.push(b"a", [], 1.0, None, None, None);
+        builder.push(b"a", [], 2.0, None, None, None);
+        let built = builder.finish();
+        let block = Block { places: vec![Span::new(3, 6), Span::new(7, 9)], ..unshared(built) };
+        let read = Samples::of(Arc::new(block), 0, 2);
+        assert_eq!(read.gather([1, 0]).span(0), Some(Span::new(7, 9)));
+        assert_eq!(read.slice(1, 2).span(0), Some(Span::new(7, 9)));
+        assert_eq!(read.concat([]).span(0), Some(Span::new(3, 6)));
+        let united = read.concat([&Samples::default()]);
+        for samples in [&united, &united.gather([1, 0]), &united.slice(0, 1), &read.compact()] {
+            assert_eq!(samples.span(0), None);
+        }
+    }
+
+    fn unshared(samples: Samples) -> Block {
+        let block = samples.parts()[0].block.clone();
+        drop(samples);
+        Arc::into_inner(block).expect("nobody else holds the block")
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::block::{Block, Layout, Time, View};
 use crate::build::Builder;
+use crate::fault::Span;
 
 /// A range of a block's rows.
 #[derive(Clone)]
@@ -35,6 +36,8 @@ impl Part {
 #[derive(Clone, Default)]
 pub struct Samples {
     parts: Vec<Part>,
+    /// Whether they were put together from others, so that no one input has them.
+    united: bool,
 }
 
 impl Samples {
@@ -78,6 +81,11 @@ impl Samples {
         (part, self.parts[part].first + (index - self.parts[part].before) as u32)
     }
 
+    /// The bytes of the input's line that gave the sample at an index, unless samples of several inputs may be here.
+    pub fn span(&self, index: usize) -> Option<Span> {
+        if self.united { None } else { self.at(index).span() }
+    }
+
     /// All samples in order.
     pub fn views(&self) -> impl Iterator<Item = View<'_>> {
         self.parts.iter().flat_map(Part::views)
@@ -86,15 +94,18 @@ impl Samples {
     /// These samples, then those of the others in turn.
     pub fn concat<'a>(&self, others: impl IntoIterator<Item = &'a Samples>) -> Samples {
         let mut all = self.clone();
-        for part in others.into_iter().flat_map(|other| &other.parts) {
-            all.push(part.block.clone(), part.first, part.last);
+        for other in others {
+            all.united = true;
+            for part in &other.parts {
+                all.push(part.block.clone(), part.first, part.last);
+            }
         }
         all
     }
 
     /// The samples `first..last`.
     pub fn slice(&self, first: usize, last: usize) -> Samples {
-        let mut cut = Samples::default();
+        let mut cut = Samples { united: self.united, ..Samples::default() };
         for part in &self.parts {
             let from = first.saturating_sub(part.before).min(part.len()) as u32;
             let to = last.saturating_sub(part.before).min(part.len()) as u32;
@@ -107,8 +118,8 @@ impl Samples {
 
     /// The samples asked for, in that order; they keep their places in the input.
     pub fn gather(&self, indices: impl IntoIterator<Item = usize>) -> Samples {
-        let mut chosen = Samples::default();
-        let mut rows: Vec<(usize, u32)> = indices.into_iter().map(|index| self.locate(index)).collect();
+        let mut chosen = Samples { united: self.united, ..Samples::default() };
+        let rows: Vec<(usize, u32)> = indices.into_iter().map(|index| self.locate(index)).collect();
         if rows.windows(2).all(|pair| pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1) {
             if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
                 chosen.push(self.parts[first.0].block.clone(), first.1, last.1 + 1);
@@ -125,12 +136,9 @@ impl Samples {
             }
             return builder.finish();
         }
-        while let Some(&(part, _)) = rows.first() {
-            let end = rows.iter().position(|&(other, _)| !self.same_layout(part, other)).unwrap_or(rows.len());
-            let block = self.rows_of(self.parts[part].block.layout.clone(), &rows[..end]);
-            let last = block.rows.len() as u32;
-            chosen.push(Arc::new(block), 0, last);
-            rows.drain(..end);
+        for rows in rows.chunk_by(|a, b| self.same_layout(a.0, b.0)) {
+            let block = self.rows_of(self.parts[rows[0].0].block.layout.clone(), rows);
+            chosen.push(Arc::new(block), 0, rows.len() as u32);
         }
         chosen
     }
@@ -148,7 +156,11 @@ impl Samples {
             times: Vec::new(),
             literals: Vec::new(),
             extras: Vec::new(),
+            places: Vec::new(),
         };
+        if views().any(|view| !view.block.places.is_empty()) {
+            block.places = views().map(|view| view.span().unwrap_or_default()).collect();
+        }
         if timed {
             block.times = views().map(|view| view.block.times.get(view.row).copied().unwrap_or(Time::ABSENT)).collect();
         }
