@@ -6,9 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+pub mod bound;
 pub mod build;
+pub mod escape;
 pub mod explain;
 pub mod family;
 pub mod fault;
 pub mod label;
+pub mod number;
 pub mod samples;
