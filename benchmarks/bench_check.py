@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import expofmt
 from inputs import Input, generated, real_scrapes
-from measure import Contender, arguments, contest, duel, introduce
+from measure import Goal, Work, arguments, contest, duel, introduce
 from rivals import PROMTOOL, file_of, promtool, promtool_check
 
 WORK = (
@@ -18,6 +19,9 @@ WORK = (
 )
 
 
+GOALS = (Goal("check", 10, "promtool"), Goal("expofmt check", 10, "promtool"))
+
+
 def program(path: Path) -> None:
     command = [sys.executable, "-m", "expofmt", "check", "--output-format", "concise", str(path)]
     done = subprocess.run(command, capture_output=True, check=False)
@@ -25,16 +29,16 @@ def program(path: Path) -> None:
         raise RuntimeError(done.stderr.decode(errors="replace")[:500])
 
 
-def compete(given: Input, *, rounds: int) -> None:
+def compete(given: Input, *, rounds: int, goals: Iterable[Goal] = ()) -> None:
     with file_of(given.data) as path:
         contenders = [
-            Contender("check", lambda: expofmt.check(given.data)),
-            Contender("expofmt check", lambda: program(path)),
+            Work("check", lambda: expofmt.check(given.data)),
+            Work("expofmt check", lambda: program(path)),
         ]
         if promtool():
-            contenders.append(Contender("promtool", lambda: promtool_check(path)))
+            contenders.append(Work("promtool", lambda: promtool_check(path)))
         timings = contest(contenders, rounds=rounds)
-    duel(given.name, timings, rival="promtool", samples=given.samples, size=len(given.data))
+    duel(given.name, timings, rivals=["promtool"], samples=given.samples, size=len(given.data), goals=goals)
 
 
 def main() -> None:
@@ -42,8 +46,9 @@ def main() -> None:
     introduce(WORK)
     for given in real_scrapes():
         compete(given, rounds=chosen.rounds)
-    for given in generated(quick=chosen.quick):
-        compete(given, rounds=min(chosen.rounds, 3))
+    long_labels, short_labels = generated(quick=chosen.quick)
+    compete(long_labels, rounds=chosen.rounds, goals=GOALS)
+    compete(short_labels, rounds=chosen.rounds)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,56 @@
-"""How fast is text read: parsed, parsed strictly, checked?"""
+"""How fast is text read: parsed, parsed strictly, checked, and looked at sample by sample?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import ExitStack
+
 import expofmt
-from inputs import Input, generated, real_scrapes
-from measure import Contender, arguments, contest, duel, introduce
+from go_rivals import describe, go_rivals
+from inputs import Input, generated, other_scrapes, scrapes_of_goals
+from measure import Contender, Goal, Work, arguments, contest, duel, introduce
 from rivals import (
     BARE_LARK,
     PROMETHEUS_CLIENT,
     PROMTOOL,
     file_of,
     lalr,
-    prometheus_client_parse,
+    prometheus_client_read,
     promtool,
     promtool_check,
 )
 
 OURS = (
     "parse: grammar, UTF-8, numbers, names, duplicate labels, metadata and their order; columns, label sets not split",
-    "objects: parse, then each sample as an object, its labels read",
     "strict: parse, then duplicate samples and the histogram rules, which split all label sets",
     "check: the same, going on at bad lines, and giving no families",
+    "objects: parse, then one sample after the other as an object, the name and value of each label read",
+    "objects, all held: the same, when the objects of all families have been made",
+)
+IN_GO = ("VictoriaMetrics", "VictoriaMetrics, fresh", "textparse", "expfmt")
+GOALS = (
+    Goal("parse", 1.5, "VictoriaMetrics"),
+    Goal("parse", 5, "textparse"),
+    Goal("parse", 20, "expfmt"),
+    Goal("objects", 30, "prometheus_client"),
 )
 
 
 def objects(data: bytes) -> int:
-    """What prometheus_client does: each sample an object, each label in a mapping."""
-    return sum(len(sample.labels) for family in expofmt.parse(data).values() for sample in family.samples)
+    return _labels_read(sample for family in expofmt.parse(data).values() for sample in family.samples)
+
+
+def held_objects(data: bytes) -> int:
+    families = [list(family.samples) for family in expofmt.parse(data).values()]
+    return _labels_read(sample for samples in families for sample in samples)
+
+
+def _labels_read(samples: Iterable[expofmt.Sample]) -> int:
+    size = 0
+    for sample in samples:
+        for name, value in sample.labels.pairs:
+            size += len(name) + len(value)
+    return size
 
 
 def strict(data: bytes) -> object:
@@ -36,31 +60,38 @@ def strict(data: bytes) -> object:
         return error
 
 
-def compete(given: Input, *, rounds: int, reference: bool) -> None:
+def compete(given: Input, *, rounds: int, reference: bool = False, goals: Iterable[Goal] = ()) -> None:
     data, text = given.data, given.data.decode()
-    contenders = [
-        Contender("parse", lambda: expofmt.parse(data)),
-        Contender("objects", lambda: objects(data)),
-        Contender("strict", lambda: strict(data)),
-        Contender("check", lambda: expofmt.check(data)),
-        Contender("prometheus_client", lambda: prometheus_client_parse(text)),
+    contenders: list[Contender] = [
+        Work("parse", lambda: expofmt.parse(data)),
+        Work("strict", lambda: strict(data)),
+        Work("check", lambda: expofmt.check(data)),
+        Work("objects", lambda: objects(data)),
+        Work("objects, all held", lambda: held_objects(data)),
+        Work("prometheus_client", lambda: prometheus_client_read(text)),
     ]
     if reference:
-        contenders.append(Contender("bare Lark", lambda: lalr().parse(text)))
-    with file_of(data) as path:
+        contenders.append(Work("bare Lark", lambda: lalr().parse(text)))
+    with ExitStack() as stack:
         if promtool():
-            contenders.append(Contender("promtool", lambda: promtool_check(path)))
+            path = stack.enter_context(file_of(data))
+            contenders.append(Work("promtool", lambda: promtool_check(path)))
+        contenders += stack.enter_context(go_rivals(IN_GO, given))
         timings = contest(contenders, rounds=rounds)
-    duel(given.name, timings, rival="prometheus_client", samples=given.samples, size=len(data))
+    rivals = ["VictoriaMetrics", "textparse", "expfmt", "prometheus_client"]
+    duel(given.name, timings, rivals=rivals, samples=given.samples, size=len(data), goals=goals)
 
 
 def main() -> None:
     chosen = arguments(__doc__)
-    introduce([*OURS, PROMETHEUS_CLIENT, BARE_LARK, PROMTOOL])
-    for given in real_scrapes():
-        compete(given, rounds=5 * chosen.rounds, reference=True)
+    introduce([*OURS, f"{PROMETHEUS_CLIENT}; the labels of each sample read", BARE_LARK, PROMTOOL, *describe(IN_GO)])
+    of_scrapes = (1 if chosen.quick else 5) * chosen.rounds
+    for given in scrapes_of_goals():
+        compete(given, rounds=of_scrapes, reference=True, goals=GOALS)
     for given in generated(quick=chosen.quick):
-        compete(given, rounds=min(chosen.rounds, 3), reference=False)
+        compete(given, rounds=chosen.rounds, goals=GOALS)
+    for given in other_scrapes():
+        compete(given, rounds=of_scrapes, reference=True)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import expofmt
-from inputs import Input, generated, real_scrapes, shuffled
-from measure import Contender, arguments, contest, duel, introduce
+from go_rivals import describe, go_rivals
+from inputs import Input, generated, other_scrapes, scrapes_of_goals, shuffled
+from measure import Contender, Goal, Work, arguments, contest, duel, introduce
 from rivals import Registry, prometheus_client_parse, prometheus_client_render
 
 WORK = (
@@ -13,31 +16,40 @@ WORK = (
     "parse, render: both, from bytes to bytes",
     "prometheus_client: generate_latest on the families that its parser made of the same text; it sorts labels alone",
 )
+GOALS = (Goal("canonical", 3, "expfmt write"), Goal("shuffled", 1, "expfmt write, shuffled"))
 
 
-def compete(given: Input, *, rounds: int) -> None:
-    canonical = expofmt.render(expofmt.parse(given.data))
-    ours, mixed = expofmt.parse(canonical), expofmt.parse(shuffled(given).data)
-    theirs = Registry(prometheus_client_parse(canonical.decode()))
-    timings = contest(
-        [
-            Contender("canonical", lambda: expofmt.render(ours)),
-            Contender("shuffled", lambda: expofmt.render(mixed)),
-            Contender("parse, render", lambda: expofmt.render(expofmt.parse(canonical))),
-            Contender("prometheus_client", lambda: prometheus_client_render(theirs)),
-        ],
-        rounds=rounds,
-    )
-    duel(given.name, timings, rival="prometheus_client", samples=given.samples, size=len(canonical))
+def compete(given: Input, *, rounds: int, goals: Iterable[Goal] = ()) -> None:
+    canonical = Input(given.name, expofmt.render(expofmt.parse(given.data)), given.samples)
+    mixed = shuffled(canonical)
+    in_order, out_of_order = expofmt.parse(canonical.data), expofmt.parse(mixed.data)
+    theirs = Registry(prometheus_client_parse(canonical.data.decode()))
+    contenders: list[Contender] = [
+        Work("canonical", lambda: expofmt.render(in_order)),
+        Work("shuffled", lambda: expofmt.render(out_of_order)),
+        Work("parse, render", lambda: expofmt.render(expofmt.parse(canonical.data))),
+        Work("prometheus_client", lambda: prometheus_client_render(theirs)),
+    ]
+    with (
+        go_rivals(["expfmt write"], canonical) as of_canonical,
+        go_rivals(["expfmt write"], mixed, suffix=", shuffled") as of_mixed,
+    ):
+        timings = contest([*contenders, *of_canonical, *of_mixed], rounds=rounds)
+    rivals = ["expfmt write", "expfmt write, shuffled", "prometheus_client"]
+    size = len(canonical.data)
+    duel(given.name, timings, rivals=rivals, samples=given.samples, size=size, goals=goals)
 
 
 def main() -> None:
     chosen = arguments(__doc__)
-    introduce(WORK)
-    for given in real_scrapes():
-        compete(given, rounds=3 * chosen.rounds)
+    introduce([*WORK, *describe(["expfmt write"])])
+    of_scrapes = (1 if chosen.quick else 5) * chosen.rounds
+    for given in scrapes_of_goals():
+        compete(given, rounds=of_scrapes, goals=GOALS)
     for given in generated(quick=chosen.quick):
-        compete(given, rounds=min(chosen.rounds, 3))
+        compete(given, rounds=chosen.rounds, goals=GOALS)
+    for given in other_scrapes():
+        compete(given, rounds=of_scrapes)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +38,16 @@ def memory_of(work: Callable[[], object]) -> Memory:
     memory = Memory(_status("VmHWM") - before, _status("VmRSS") - before)
     del result
     return memory
+
+
+def peak_of(*command: str) -> int:
+    """The most memory that a program ever had, to be asked in a process that is small: its own counts as well."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command} ended with {process.returncode}")
+    return usage.ru_maxrss * 1024
 
 
 def _status(key: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
+_OF_GOALS = ("node_exporter.prom", "prometheus_federate.prom")
 
 
 class Input(NamedTuple):
@@ -26,6 +27,15 @@ class Input(NamedTuple):
 
 def real_scrapes() -> list[Input]:
     return [Input.of(path.name, path.read_bytes()) for path in sorted(DATA.glob("*.prom"))]
+
+
+def scrapes_of_goals() -> list[Input]:
+    """Those that the goals are about."""
+    return [given for given in real_scrapes() if given.name in _OF_GOALS]
+
+
+def other_scrapes() -> list[Input]:
+    return [given for given in real_scrapes() if given.name not in _OF_GOALS]
 
 
 @cache
@@ -54,12 +64,23 @@ def _kubernetes_lines(series: int) -> Iterator[str]:
 @cache
 def short(series: int) -> Input:
     """One family without metadata, one short label, small integers."""
-    return Input.of(f"short, {series:,} series", "".join(f's{{i="{i}"}} {i % 9973}\n' for i in range(series)).encode())
+    return Input.of(f"short, {series:,} series", "".join(_short_lines(series)).encode())
+
+
+def _short_lines(series: int) -> Iterator[str]:
+    return (f's{{i="{i}"}} {i % 9973}\n' for i in range(series))
+
+
+def write_large(path: Path, name: str, *, quick: bool) -> None:
+    """A file of 200 MB, or of 5 MB for a quick run, by the name of its like."""
+    lines, series = {"kubernetes": (_kubernetes_lines, 828_000), "short": (_short_lines, 10_300_000)}[name]
+    with path.open("w", encoding="ascii", newline="\n") as file:
+        file.writelines(lines(series // (40 if quick else 1)))
 
 
 def generated(*, quick: bool) -> list[Input]:
-    """The large inputs; a tenth of them for a quick run."""
-    divisor = 10 if quick else 1
+    """The large inputs; a twentieth of them for a quick run."""
+    divisor = 20 if quick else 1
     return [kubernetes(200_000 // divisor), short(500_000 // divisor)]
 
 

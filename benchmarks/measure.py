@@ -7,21 +7,39 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from expofmt import engine
 
 
-class Contender(NamedTuple):
-    """Something to be timed: what it is called, and what it does once."""
+class Contender(Protocol):
+    """Something to be timed: what it is called, and how long it takes."""
+
+    @property
+    def name(self) -> str: ...
+
+    def seconds(self, runs: int) -> float:
+        """How long so many runs in a row take."""
+
+
+class Work(NamedTuple):
+    """A function of this process as a contender."""
 
     name: str
     run: Callable[[], object]
+
+    def seconds(self, runs: int) -> float:
+        gc.collect()
+        start = time.perf_counter()
+        for _ in range(runs):
+            self.run()
+        return time.perf_counter() - start
 
 
 class Timing(NamedTuple):
@@ -38,47 +56,51 @@ class Timing(NamedTuple):
     def middle(self) -> float:
         return median(self.seconds)
 
+    def ratio(self, other: Timing) -> float:
+        """How many times as fast as another of the same contest: the median of all rounds, each taken by itself.
+
+        What slows the machine down for a while slows both contenders of a round.
+        """
+        return median(theirs / mine for mine, theirs in zip(self.seconds, other.seconds, strict=True))
+
 
 def contest(contenders: Sequence[Contender], *, rounds: int, at_least: float = 0.005) -> list[Timing]:
     """Time the contenders in turn, round by round; what is quicker than ``at_least`` seconds runs several times."""
-    repeats = []
-    for contender in contenders:
-        seconds = _seconds(contender.run, 1)
-        repeats.append(max(1, int(at_least / max(seconds, 1e-9))))
+    repeats = [max(1, int(at_least / max(contender.seconds(1), 1e-9))) for contender in contenders]
     timings = [Timing(contender.name, []) for contender in contenders]
     for _ in range(rounds):
-        for contender, timing, count in zip(contenders, timings, repeats, strict=True):
-            timing.seconds.append(_seconds(contender.run, count))
+        for contender, timing, runs in zip(contenders, timings, repeats, strict=True):
+            timing.seconds.append(contender.seconds(runs) / runs)
     return timings
 
 
-def _seconds(run: Callable[[], object], count: int) -> float:
-    gc.collect()
-    start = time.perf_counter()
-    for _ in range(count):
-        run()
-    return (time.perf_counter() - start) / count
-
-
 def arguments(description: str | None, options: Callable[[ArgumentParser], object] = lambda parser: None) -> Namespace:
-    """The command line of a benchmark: ``--quick`` and ``--rounds``, and what else it takes."""
+    """The command line of a benchmark: ``--quick``, ``--rounds`` and ``--engine``, and what else it takes.
+
+    The engine is the one of the processes that the benchmark starts, too.
+    """
     parser = ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="smaller inputs and fewer rounds")
     parser.add_argument("--rounds", type=int, help="how often each contender runs")
+    parser.add_argument("--engine", choices=("native", "lark"), help="which engine of ours runs")
     options(parser)
     chosen = parser.parse_args()
     if chosen.rounds is None:
-        chosen.rounds = 3 if chosen.quick else 5
+        chosen.rounds = 2 if chosen.quick else 5
+    if chosen.engine:
+        try:
+            engine.use(chosen.engine)
+        except ImportError as error:
+            parser.error(f"the {chosen.engine} engine is not installed: {error}")
+        os.environ["EXPOFMT_ENGINE"] = chosen.engine
     return chosen
 
 
 def introduce(what: Iterable[str], packages: Sequence[str] = ("expofmt", "lark", "prometheus_client")) -> None:
     """Say what ran where, and what the work of each contender is."""
-    import expofmt
-
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     print(f"{_processor()}, {os.cpu_count()} processors, {platform.system()}; Python {platform.python_version()}")
-    print(f"{versions}; engine {expofmt.ENGINE}; commit {_commit()}")
+    print(f"{versions}; engine {engine.ENGINE}; commit {_commit()}")
     if promtool := shutil.which("promtool"):
         shown = subprocess.run([promtool, "--version"], capture_output=True, text=True, check=True)
         print((shown.stdout or shown.stderr).splitlines()[0])
@@ -129,27 +151,54 @@ def duration(seconds: float) -> str:
     return f"{seconds / 1e-6:.3g} µs"
 
 
-def duel(title: str, timings: Sequence[Timing], *, rival: str, samples: int, size: int) -> None:
-    """The table of one contest: times, speed, and how many times faster each is than the rival."""
-    base = next((timing for timing in timings if timing.name == rival), None)
+class Goal(NamedTuple):
+    """How many times as fast as a rival a contender is meant to be, in one contest."""
+
+    name: str
+    factor: float
+    rival: str
+
+
+def duel(
+    title: str,
+    timings: Sequence[Timing],
+    *,
+    rivals: Sequence[str],
+    samples: int,
+    size: int,
+    goals: Iterable[Goal] = (),
+) -> None:
+    """The table of one contest: times, speed, how many times as fast as each rival; then which goals are met."""
+    by_name = {timing.name: timing for timing in timings}
+    shown = [by_name[rival] for rival in rivals if rival in by_name]
     print(f"{title}: {samples:,} samples, {size / 1e6:.3g} MB", flush=True)
     table(
-        ("", "min", "median", "µs/sample", "MB/s", f"x {rival} by min", "by median"),
+        ("", "min", "median", "µs/sample", "MB/s", *(f"x {rival.name}" for rival in shown)),
         (
             (
                 timing.name,
                 duration(timing.least),
                 duration(timing.middle),
-                f"{timing.middle * 1e6 / max(samples, 1):.2f}",
-                f"{size / 1e6 / timing.middle:.1f}",
-                f"{base.least / timing.least:.2f}" if base else "",
-                f"{base.middle / timing.middle:.2f}" if base else "",
+                f"{timing.middle * 1e6 / max(samples, 1):.3g}",
+                f"{size / 1e6 / timing.middle:.3g}",
+                *(f"{timing.ratio(rival):.2f}" for rival in shown),
             )
             for timing in timings
         ),
     )
+    goals = list(goals)
+    for goal in goals:
+        aim = f"{goal.name}, {goal.factor:g} x {goal.rival}"
+        if goal.rival in by_name:
+            ratio = by_name[goal.name].ratio(by_name[goal.rival])
+            verdict(aim, f"{ratio:.2f}", met=ratio >= goal.factor)
+        else:
+            verdict(aim, f"{goal.rival} did not run", met=None)
+    if goals:
+        print(flush=True)
 
 
-def standard_error(text: str) -> None:
-    """Say something that is no result."""
-    print(text, file=sys.stderr, flush=True)
+def verdict(aim: str, found: str, *, met: bool | None) -> None:
+    """Say what a goal is, what was found, and whether it is met, unless nothing could be measured."""
+    ending = {True: ": met", False: ": missed", None: ""}[met]
+    print(f"  goal: {aim}; found: {found}{ending}", flush=True)

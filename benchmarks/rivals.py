@@ -35,6 +35,16 @@ def prometheus_client_parse(text: str) -> list[Metric]:
     return list(text_string_to_metric_families(text))
 
 
+def prometheus_client_read(text: str) -> int:
+    """Parse it, and read all labels of all samples."""
+    size = 0
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            for name, value in sample.labels.items():
+                size += len(name) + len(value)
+    return size
+
+
 class Registry:
     """What prometheus_client renders: a collector of families that exist."""
 
