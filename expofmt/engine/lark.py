@@ -78,15 +78,12 @@ class _Family:
     first_name: tuple[int, int] | None = None
     last_name: tuple[int, int] | None = None
 
-    def __init__(self, name: str, start: int) -> None:
+    def __init__(self, name: str, start: int, mention: tuple[int, int]) -> None:
         self.name = name
         self.columns = Columns()
         self.start = self.end = start
-
-    @property
-    def declared_name(self) -> tuple[int, int]:
-        """Where its metadata first names it; not to be asked of a family that has samples alone."""
-        return min(span for span in (self.help_name, self.type_name) if span)
+        # Where it is named first.
+        self.mention = mention
 
 
 # Where the samples of a name go: the family, the name (one string for all), and what their values must be: a count, or
@@ -232,7 +229,7 @@ class _Scanner:
         value_group: int,
         last: int,
     ) -> None:
-        family, name, is_count, is_whole = self.targets.get(name) or self.target(name, match.start())
+        family, name, is_count, is_whole = self.targets.get(name) or self.target(name, match.start(), name_span)
         columns = family.columns
         written = match[value_group]
         value = float(written)
@@ -242,8 +239,8 @@ class _Scanner:
             literal = written if written[0] == "-" else None
         elif not -_EXACT_INTEGERS < value < _EXACT_INTEGERS:
             if isinf(value) and written[-1] not in "fFyY":
+                self.refuse_value(family, name_span)
                 self.fault(Code.VALUE_OUT_OF_RANGE, *match.span(value_group))
-                family.complete = False
                 return
             if _is_inexact(written, value):
                 self.fault(Code.INEXACT_INTEGER, *match.span(value_group))
@@ -251,8 +248,8 @@ class _Scanner:
         if last > value_group:
             time = _milliseconds(match[last])
             if time is None:
+                self.refuse_value(family, name_span)
                 self.fault(Code.TIMESTAMP_OUT_OF_RANGE, *match.span(last))
-                family.complete = False
                 return
             columns.times[len(columns.names)] = time * _NS_PER_MS
         if is_count and not (value >= 0 and not (is_whole and value % 1)):
@@ -260,9 +257,8 @@ class _Scanner:
             family.complete = False
         if family is not self.current:
             self.current = family
-            if family.last_name is None:
-                family.first_name = name_span
-            else:
+            family.first_name = family.first_name or name_span
+            if family.last_name is not None:
                 self.fault(Code.INTERLEAVED_FAMILY, *name_span, family.last_name)
         family.last_name = name_span
         if literal is not None:
@@ -276,17 +272,22 @@ class _Scanner:
         if match.end() != end + 1:
             self.trailing_blank(end, match.end())
 
+    def refuse_value(self, family: _Family, name_span: tuple[int, int]) -> None:
+        """A sample stands here, though it cannot be read."""
+        family.complete = False
+        family.first_name = family.first_name or name_span
+
     def trailing_blank(self, start: int, line_end: int) -> None:
         """Report what stands between the last token and the line feed, if there is one, and anything there."""
         end = line_end - self.text.endswith("\n", start, line_end)
         if end > start:
             self.fault(Code.TRAILING_BLANK, start, end)
 
-    def target(self, name: str, line_start: int) -> _Target:
+    def target(self, name: str, line_start: int, span: tuple[int, int]) -> _Target:
         """Where samples of this name go, by the families declared so far."""
         family = self.families.get(name) or self.owner_by_suffix(name)
         if family is None:
-            family = self.families[name] = _Family(name, line_start)
+            family = self.families[name] = _Family(name, line_start, span)
         is_count = name.removeprefix(family.name) in _COUNTS
         target = self.targets[name] = family, name, is_count, is_count and family.type is MetricType.SUMMARY
         return target
@@ -418,7 +419,7 @@ class _Scanner:
             other = self.families.get(family.name + suffix)
             if other is not None:
                 code = Code.TYPE_AFTER_SAMPLES if other.first_name else Code.SUFFIX_COLLISION
-                self.fault(code, *span, other.first_name or other.declared_name)
+                self.fault(code, *span, other.first_name or other.mention)
                 return
         family.type, family.suffixes, family.type_name = kind, suffixes, span
         if suffixes:
@@ -442,9 +443,9 @@ class _Scanner:
         family = self.families.get(name)
         if family is None:
             if self.has_suffixes and (owner := self.owner_by_suffix(name)):
-                self.fault(Code.SUFFIX_COLLISION, *span, owner.declared_name)
+                self.fault(Code.SUFFIX_COLLISION, *span, owner.mention)
                 return None
-            family = self.families[name] = _Family(name, match.start())
+            family = self.families[name] = _Family(name, match.start(), span)
         family.end = match.end()
         return family
 

@@ -15,3 +15,4 @@ pub mod fault;
 pub mod label;
 pub mod number;
 pub mod samples;
+pub mod scan;
