@@ -11,19 +11,18 @@ from importlib import import_module
 from typing import Final, cast
 
 from ..model import pack_with
-from . import lark
 from .seam import Engine, Fault, Scan, ScannedFamily
 
 __all__ = ["ENGINE", "Engine", "Fault", "Scan", "ScannedFamily", "encode", "pack", "scan", "use"]
 
 _MODULES: Final = {"native": "._native", "lark": ".lark"}
 
-_chosen: Engine = lark
 
-ENGINE = "lark"
-scan = _chosen.scan
-pack = _chosen.pack
-encode = _chosen.encode
+def _module(name: str) -> Engine:
+    # Loaded when it is chosen, and not before: that takes time.
+    if name not in _MODULES:
+        raise ValueError(f"no engine is called {name!r}: choose one of {', '.join(_MODULES)}")
+    return cast(Engine, import_module(_MODULES[name], __name__))
 
 
 def use(name: str) -> None:
@@ -36,11 +35,14 @@ def use(name: str) -> None:
     ValueError: no engine is called 'fastest': choose one of native, lark
     """
     global ENGINE, scan, pack, encode
-    if name not in _MODULES:
-        raise ValueError(f"no engine is called {name!r}: choose one of {', '.join(_MODULES)}")
-    module = cast(Engine, import_module(_MODULES[name], __name__))
+    module = _module(name)
     ENGINE, scan, pack, encode = name, module.scan, module.pack, module.encode
     pack_with(pack)
 
 
-use(os.environ.get("EXPOFMT_ENGINE") or ENGINE)
+ENGINE = os.environ.get("EXPOFMT_ENGINE") or "lark"
+_chosen = _module(ENGINE)
+scan = _chosen.scan
+pack = _chosen.pack
+encode = _chosen.encode
+pack_with(pack)
