@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +21,9 @@ class Memory(NamedTuple):
     held: int
 
 
-def run(*command: str) -> None:
-    """Run a program to its end, its output dropped."""
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-
-
-def python(code: str) -> None:
-    run(sys.executable, "-c", code)
+def python(*arguments: str, env: Mapping[str, str]) -> None:
+    """Run Python to its end, its output dropped."""
+    subprocess.run([sys.executable, *arguments], env=env, stdout=subprocess.DEVNULL, check=True)
 
 
 def memory_of(work: Callable[[], object]) -> Memory:

@@ -19,17 +19,15 @@ _PROTO = "io.prometheus.client.MetricFamily"
 _ENCODINGS = ("delimited", "text", "compact-text")
 _SCHEMES = {scheme.value: scheme for scheme in EscapingScheme}
 
-# RFC 9110, 5.6.2 to 5.6.6 and 8.3.1. As in Go's reader, blanks may also stand around the `=` of a parameter.
+# RFC 9110, 5.6.2 to 5.6.6 and 8.3.1. As in Go's reader, blanks may also stand around the `=` of a parameter. The
+# patterns are compiled when a header is read, not when the package is imported.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _BLANKS = r"[ \t]*+"
 _STRING = r'"(?:[^"\\]|\\.)*+"'
-_is_token = re.compile(_TOKEN).fullmatch
-_match_media_type = re.compile(rf"{_BLANKS}({_TOKEN}/{_TOKEN}){_BLANKS}").match
-_match_parameter = re.compile(
-    rf";{_BLANKS}(?:({_TOKEN}){_BLANKS}={_BLANKS}({_TOKEN}|{_STRING}){_BLANKS})?", re.DOTALL
-).match
+_MEDIA_TYPE = rf"{_BLANKS}({_TOKEN}/{_TOKEN}){_BLANKS}"
+_PARAMETER = rf"(?s);{_BLANKS}(?:({_TOKEN}){_BLANKS}={_BLANKS}({_TOKEN}|{_STRING}){_BLANKS})?"
 # A string that is never closed reaches to the end of the header, so its clause is malformed.
-_find_clauses = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.?)*+(?:"|\Z))++', re.DOTALL).findall
+_CLAUSE = r'(?s)(?:[^,"]|"(?:[^"\\]|\\.?)*+(?:"|\Z))++'
 
 
 class Format(StrEnum):
@@ -89,7 +87,10 @@ class ContentType:
     def __post_init__(self) -> None:
         if not self.version:
             object.__setattr__(self, "version", _VERSIONS[self.format])
-        elif not _is_token(self.version) or _format(_MEDIA_TYPES[self.format], self.version) is not self.format:
+        elif (
+            not re.fullmatch(_TOKEN, self.version)
+            or _format(_MEDIA_TYPES[self.format], self.version) is not self.format
+        ):
             raise ValueError(f"{self.format} has no version `{self.version:.40}`")
         if self.encoding not in _ENCODINGS:
             raise ValueError(f"protobuf has no encoding `{self.encoding:.40}`")
@@ -213,7 +214,7 @@ def _format(media_type: str, version: str) -> Format:
 def _clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
     """The media ranges of an Accept header and their parameters, in the order in which they are to be tried."""
     clauses = []
-    for clause in _find_clauses(accept):
+    for clause in re.findall(_CLAUSE, accept):
         try:
             media_range, parameters = _split(clause)
             weight = parse_float(parameters.pop("q", "1"))
@@ -227,13 +228,13 @@ def _clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
 
 def _split(header: str) -> tuple[str, dict[str, str]]:
     """The media type or range in lower case, and its parameters by their names in lower case."""
-    match = _match_media_type(header)
+    match = re.match(_MEDIA_TYPE, header)
     if not match:
         raise ValueError(f"not a media type: `{header:.200}`")
     media_type = match[1].lower()
     parameters: dict[str, str] = {}
     while match.end() < len(header):
-        match = _match_parameter(header, match.end())
+        match = re.compile(_PARAMETER).match(header, match.end())
         if not match:
             raise ValueError(f"malformed parameters of a media type: `{header:.200}`")
         name, value = match.groups()

@@ -25,8 +25,7 @@ _VALUES_PREFIX = "U__"
 # Go reads at most five digits, so it cannot read back what it writes for U+100000 and up. Six are read here for those
 # code points only; a shorter one padded to six is as malformed as it is there.
 _VALUES_ESCAPE = r"_(?:_|([0-9a-fA-F]{1,5}|10[0-9a-fA-F]{4})_)"
-_values_escape = re.compile(_VALUES_ESCAPE)
-_is_values_body = re.compile(rf"(?:[^_]|{_VALUES_ESCAPE})*+").fullmatch
+_VALUES_BODY = rf"(?:[^_]|{_VALUES_ESCAPE})*+"
 
 
 class EscapingScheme(StrEnum):
@@ -118,9 +117,11 @@ def unescape_name(name: str, scheme: EscapingScheme) -> str:
     if scheme is not EscapingScheme.VALUES or not name.startswith(_VALUES_PREFIX):
         return name
     body = name.removeprefix(_VALUES_PREFIX)
-    if not _is_values_body(body) or any(_is_surrogate(int(code, 16)) for code in _values_escape.findall(body) if code):
+    if not re.fullmatch(_VALUES_BODY, body):
         return name
-    return _values_escape.sub(lambda match: chr(int(match[1], 16)) if match[1] else "_", body)
+    if any(_is_surrogate(int(code, 16)) for code in re.findall(_VALUES_ESCAPE, body) if code):
+        return name
+    return re.sub(_VALUES_ESCAPE, lambda match: chr(int(match[1], 16)) if match[1] else "_", body)
 
 
 def quote(text: str) -> str:
