@@ -48,7 +48,7 @@ def held_objects(data: bytes) -> int:
 def _labels_read(samples: Iterable[expofmt.Sample]) -> int:
     size = 0
     for sample in samples:
-        for name, value in sample.labels.pairs:
+        for name, value in sample.labels.items():
             size += len(name) + len(value)
     return size
 

@@ -33,6 +33,10 @@ def installed(folder: Path) -> Path:
     return folder
 
 
+# What an editable install loads in `site` would count as part of the bare interpreter.
+NO_SITE = "-S"
+
+
 def environment(folder: Path) -> dict[str, str]:
     """That of a plain installation: compiled modules at hand, from the second run on."""
     paths = [str(installed(folder)), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
@@ -44,20 +48,21 @@ def main() -> None:
     chosen = arguments(__doc__)
     introduce(
         [
-            "each: a fresh process, from start to end, its modules compiled before; without Python's `site`, since "
-            "what an editable install loads there would count as part of the bare interpreter",
+            "each: a fresh process, from start to end, its modules compiled before, without Python's `site`",
             "over bare: less the bare interpreter, round by round",
         ]
     )
     with TemporaryDirectory() as folder:
         plain = environment(Path(folder))
         contenders = [
-            Work("bare interpreter", lambda: python("-S", "-c", "pass", env=plain)),
-            Work("import expofmt", lambda: python("-S", "-c", "import expofmt", env=plain)),
-            Work("import expofmt, parse `a 1`", lambda: python("-S", "-c", PARSE, env=plain)),
-            Work("expofmt --help", lambda: python("-S", "-m", "expofmt", "--help", env=plain)),
-            Work("import prometheus_client", lambda: python("-S", "-c", "import prometheus_client", env=plain)),
-            Work("import its parser, parse `a 1`", lambda: python("-S", "-c", PARSE_WITH_PROMETHEUS_CLIENT, env=plain)),
+            Work("bare interpreter", lambda: python(NO_SITE, "-c", "pass", env=plain)),
+            Work("import expofmt", lambda: python(NO_SITE, "-c", "import expofmt", env=plain)),
+            Work("import expofmt, parse `a 1`", lambda: python(NO_SITE, "-c", PARSE, env=plain)),
+            Work("expofmt --help", lambda: python(NO_SITE, "-m", "expofmt", "--help", env=plain)),
+            Work("import prometheus_client", lambda: python(NO_SITE, "-c", "import prometheus_client", env=plain)),
+            Work(
+                "import its parser, parse `a 1`", lambda: python(NO_SITE, "-c", PARSE_WITH_PROMETHEUS_CLIENT, env=plain)
+            ),
         ]
         timings = contest(contenders, rounds=4 * chosen.rounds)
     bare = timings[0]
