@@ -75,7 +75,7 @@ pub struct Shape {
 }
 
 /// Bytes of the text that all label sets of a shape have alike.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Segment {
     pub text: Span,
     /// The label name in it; empty in the last one.

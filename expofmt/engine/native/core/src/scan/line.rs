@@ -190,7 +190,8 @@ pub fn metric_name_end(text: &[u8], at: usize) -> Option<usize> {
     name_end(text, at, true)
 }
 
-fn label_name_end(text: &[u8], at: usize) -> Option<usize> {
+/// The end of the bare label name that begins here.
+pub fn label_name_end(text: &[u8], at: usize) -> Option<usize> {
     name_end(text, at, false)
 }
 

@@ -1,134 +1,303 @@
-//! Numbers as nearly all samples have them, read in one pass; whatever is unusual is left to [`crate::number`].
+//! The quick way to read lines: they are compared with what is known, and read if nothing is unusual about them.
+//!
+//! Each function here either reads a line whole, or gives `None` and has changed nothing; then the careful way reads it.
 
-/// A float64 holds every integer below this, and every product or quotient of one with a power of ten up to 10^22
-/// is rounded once, and so correctly.
-const EXACT: u64 = 1 << 53;
-const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-];
+use super::line::{label_name_end, metric_name_end};
+use super::number;
+use super::search::{Wanted, continues, line_stop, string_stop};
+use super::{Counts, NONE, Scanner};
+use crate::block::{IRREGULAR, NO_LABELS, Name, Row, Segment, Time};
+use crate::family::MetricType;
+use crate::fault::{Span, offset};
 
-/// The value that begins here, and where it ends, if that is at a blank or a line feed.
-///
-/// None for everything that needs a closer look: special values, a negative zero, more digits than a float64 surely holds, what
-/// is no number.
-#[inline(always)]
-pub fn value(text: &[u8], start: usize) -> Option<(f64, usize)> {
-    let (negative, first) = if *text.get(start)? == b'-' { (true, start + 1) } else { (false, start) };
-    let (mut digits, mut at) = integer(text, first, 0)?;
-    let mut count = at - first;
-    let mut exponent = 0;
-    if *text.get(at)? == b'.' && count > 0 {
-        let point = at;
-        (digits, at) = integer(text, at + 1, digits)?;
-        exponent = -((at - point - 1) as i32);
-        count += at - point - 1;
-    }
-    // With no more digits than this, the sum did not overflow.
-    if count == 0 || count > 19 || digits >= EXACT || (digits == 0 && negative) {
-        return None;
-    }
-    if matches!(*text.get(at)?, b'e' | b'E') {
-        let sign = *text.get(at + 1)?;
-        let first = at + 1 + usize::from(matches!(sign, b'+' | b'-'));
-        let (power, end) = integer(text, first, 0)?;
-        if end == first || end > first + 3 {
+/// How many kinds of one name are compared with a line.
+const MOST_COMPARED: usize = 4;
+/// How many labels a new shape may have: their names are compared with each other.
+const MOST_LABELS: usize = 12;
+
+impl Scanner<'_> {
+    /// Read a sample, and those after it that are of its kind.
+    #[inline(always)]
+    pub(super) fn quick_samples(&mut self, at: usize) -> Option<usize> {
+        if !self.utf8 {
             return None;
         }
-        exponent += if sign == b'-' { -(power as i32) } else { power as i32 };
-        at = end;
+        let next = self.same_kind(at);
+        if next > at { Some(next) } else { self.other_kind(at) }
     }
-    if !matches!(*text.get(at)?, b'\n' | b' ') {
-        return None;
-    }
-    let whole = digits as f64;
-    let value = match exponent {
-        0 => whole,
-        -22..0 => whole / POWERS[-exponent as usize],
-        // The product may be an integer beyond those that are surely exact.
-        1..22 if digits != 0 => {
-            let product = whole * POWERS[exponent as usize];
-            if product >= EXACT as f64 { return None } else { product }
+
+    /// Read samples of the same kind as the last one, as many as follow each other; gives where they end.
+    fn same_kind(&mut self, mut at: usize) -> usize {
+        let Some(facts) = self.kind_facts.get(self.kind as usize) else { return at };
+        let (text, checked, kind) = (self.text, self.checked, self.kind);
+        let wanted = &self.wanted[facts.wanted.0 as usize..facts.wanted.1 as usize];
+        let mut last = None;
+        while at < checked {
+            let Some(after) = facts.prefix.end(text, at) else { break };
+            let Some(rest) = rest_of(text, after, wanted, facts.counts) else { break };
+            if rest.time != Time::ABSENT || !self.times.is_empty() {
+                self.times.resize(self.rows.len(), Time::ABSENT);
+                self.times.push(rest.time);
+            }
+            let labels = if facts.brace == NO_LABELS { NO_LABELS } else { offset(at) + facts.brace };
+            self.rows.push(Row { value: rest.value, start: offset(at), labels, end: offset(rest.end), kind });
+            last = Some(at);
+            at = rest.end + 1;
         }
-        _ => return None,
-    };
-    Some((if negative { -value } else { value }, at))
-}
-
-/// The milliseconds that begin here, and where they end, if that is at a line feed.
-#[inline(always)]
-pub fn milliseconds(text: &[u8], start: usize) -> Option<(i64, usize)> {
-    let (negative, first) = if *text.get(start)? == b'-' { (true, start + 1) } else { (false, start) };
-    let (digits, end) = integer(text, first, 0)?;
-    // Eighteen digits always fit.
-    if end == first || end > first + 18 || *text.get(end)? != b'\n' {
-        return None;
-    }
-    Some((if negative { -(digits as i64) } else { digits as i64 }, end))
-}
-
-/// The digits from here on, as if they followed others; their sum wraps where there are too many.
-#[inline(always)]
-fn integer(text: &[u8], mut at: usize, mut sum: u64) -> Option<(u64, usize)> {
-    loop {
-        let digit = text.get(at)?.wrapping_sub(b'0');
-        if digit > 9 {
-            return Some((sum, at));
+        if let Some(last) = last {
+            self.last_name = Span::new(last, last + facts.name_length as usize);
         }
-        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
-        at += 1;
+        at
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_read_quickly_is_read_right() {
-        let mut seen = 0;
-        for whole in
-            ["", "0", "-0", "7", "-12", "123456", "9007199254740991", "9007199254740992", "18446744073709551616", "+1"]
-        {
-            for fraction in
-                ["", ".", ".0", ".5", ".25", ".123456789", ".00000000000000000001", ".1234567890123456789012"]
-            {
-                for exponent in ["", "e5", "E+06", "e-7", "e22", "e23", "e-300", "e", "e+", "e1000"] {
-                    let number = format!("{whole}{fraction}{exponent}");
-                    let text = format!("{number}\n");
-                    if let Some((found, end)) = value(text.as_bytes(), 0) {
-                        let expected: f64 = number.parse().expect("what is read is a number");
-                        assert_eq!((found.to_bits(), end), (expected.to_bits(), number.len()), "{number}");
-                        seen += 1;
-                    }
-                }
+    /// Read a sample of another kind than the last one.
+    fn other_kind(&mut self, at: usize) -> Option<usize> {
+        let text = self.text;
+        let mut name = NONE;
+        let mut end = at;
+        // More often than not it is the first sample after the metadata of its family.
+        if let Some(family) = self.families.get(self.declared as usize) {
+            let declared = self.name(family.name);
+            if continues(text, at, declared) && matches!(text.get(at + declared.len()), Some(b' ' | b'{')) {
+                (name, end) = (family.name, at + declared.len());
             }
         }
-        assert!(seen > 100, "only {seen} of them");
+        if name == NONE {
+            end = metric_name_end(text, at)?;
+            match self.known_name(&text[at..end]) {
+                Some(known) => name = known,
+                None => return self.first_of_name(at, end, NONE),
+            }
+        }
+        let facts = self.name_facts[name as usize];
+        let mut kind = facts.kind;
+        if kind == NONE {
+            return if facts.irregular == NONE { self.first_of_name(at, end, name) } else { None };
+        }
+        for _ in 0..MOST_COMPARED {
+            let facts = self.kind_facts.get(kind as usize)?;
+            if let Some(after) = facts.prefix.end(text, at) {
+                let wanted = &self.wanted[facts.wanted.0 as usize..facts.wanted.1 as usize];
+                if let Some(rest) = rest_of(text, after, wanted, facts.counts) {
+                    let brace = if facts.brace == NO_LABELS { NO_LABELS } else { offset(at) + facts.brace };
+                    return self.accept(at, end, kind, brace, rest);
+                }
+            }
+            kind = facts.before;
+        }
+        None
     }
 
-    #[test]
-    fn what_is_unusual_is_left() {
-        for text in [
-            "-0\n",
-            "-0.0 ",
-            "NaN\n",
-            "1",
-            "1x\n",
-            ".5\n",
-            "1e400\n",
-            "9007199254740993\n",
-            "\n",
-            "-\n",
-            "1\t2\n",
-            "1\r\n",
-        ] {
-            assert_eq!(value(text.as_bytes(), 0), None, "{text}");
+    /// Append a sample of a known kind.
+    fn accept(&mut self, start: usize, name_end: usize, kind: u32, labels: u32, rest: Rest) -> Option<usize> {
+        let family = self.kind_facts[kind as usize].family;
+        let name = Span::new(start, name_end);
+        if family != self.family {
+            if self.families[family as usize].last_name.is_some() {
+                // A family that goes on after another one is a fault.
+                return None;
+            }
+            self.change_family(family, name);
         }
-        assert_eq!(milliseconds(b"1395066363000\n", 0), Some((1_395_066_363_000, 13)));
-        assert_eq!(milliseconds(b"-3\n", 0), Some((-3, 2)));
-        for text in ["1", "1.5\n", "1 \n", "9223372036854775807\n", "-\n", "+1\n"] {
-            assert_eq!(milliseconds(text.as_bytes(), 0), None, "{text}");
+        self.last_name = name;
+        self.kind = kind;
+        self.push(Row { value: rest.value, start: offset(start), labels, end: offset(rest.end), kind }, rest.time);
+        Some(rest.end + 1)
+    }
+
+    /// Read the first sample of a name, which may have a family already.
+    fn first_of_name(&mut self, start: usize, end: usize, known: u32) -> Option<usize> {
+        let text = self.text;
+        let mut found = [Segment::default(); MOST_LABELS + 1];
+        let mut labels = 0;
+        let mut shared = false;
+        let mut after = end;
+        if text.get(end) == Some(&b'{') {
+            // Neighbouring families often have the same labels, and then share their shape.
+            let last = &self.wanted[self.last_shape.0 as usize..self.last_shape.1 as usize];
+            match labels_like(text, end, last) {
+                Some(at) => (shared, after) = (true, at),
+                None => (labels, after) = new_labels(text, end, &mut found)?,
+            }
+        }
+        let rest = rest_of(text, after, &[], Counts::Any)?;
+        let span = Span::new(start, end);
+        let number = if known == NONE { self.name_number(&text[start..end], Name::Written(span)) } else { known };
+        let (family, counts) = self.target(number, start, span);
+        if !counts.allow(rest.value) || (family != self.family && self.families[family as usize].last_name.is_some()) {
+            return None;
+        }
+        let brace = if after == end { NO_LABELS } else { offset(end) };
+        let mut shape = IRREGULAR;
+        let mut prefix_end = end;
+        if shared {
+            shape = self.last_shape_number;
+            prefix_end = end + self.wanted[self.last_shape.0 as usize].whole.len();
+        } else if labels > 0 {
+            shape = self.add_shape(&found[..=labels]);
+            prefix_end = found[0].text.end as usize;
+        }
+        let segments = if shape == IRREGULAR { (0, 0) } else { self.last_shape };
+        let kind = self.add_kind(number, Span::new(start, prefix_end), offset(end), brace, shape, segments);
+        self.accept(start, end, kind, brace, rest)
+    }
+
+    /// Read a HELP line of a new family, or the TYPE line of a new family or of one whose HELP line is just before it.
+    pub(super) fn quick_metadata(&mut self, at: usize) -> Option<usize> {
+        let text = self.text;
+        if !self.utf8 {
+            return None;
+        }
+        let name = at + 7;
+        match text.get(at..name)? {
+            b"# HELP " => {
+                let end = metric_name_end(text, name)?;
+                if text.get(end) != Some(&b' ') || matches!(text.get(end + 1)?, b' ' | b'\t' | b'\n') {
+                    return None;
+                }
+                let stop = line_stop(text, end + 1)?;
+                if text[stop] != b'\n' || text[stop - 1] == b'\r' {
+                    return None;
+                }
+                let number = self.new_family(at, Span::new(name, end))?;
+                let family = &mut self.families[number as usize];
+                family.help = Some(Span::new(end + 1, stop));
+                family.help_name = Some(Span::new(name, end));
+                family.end = offset(stop + 1);
+                self.declared = number;
+                Some(stop + 1)
+            }
+            b"# TYPE " => {
+                let declared = self.families.get(self.declared as usize).map(|family| self.name(family.name));
+                let mut number = NONE;
+                let mut end = name;
+                if let Some(declared) = declared
+                    && continues(text, name, declared)
+                    && text.get(name + declared.len()) == Some(&b' ')
+                {
+                    (number, end) = (self.declared, name + declared.len());
+                    let family = &self.families[number as usize];
+                    if family.type_name.is_some() || family.first_name.is_some() {
+                        return None;
+                    }
+                } else {
+                    end = metric_name_end(text, name).filter(|&end| text.get(end) == Some(&b' '))?.max(end);
+                }
+                let (kind, next) = type_word(text, end + 1)?;
+                for suffix in kind.suffixes() {
+                    self.scratch.clear();
+                    self.scratch.extend_from_slice(&text[name..end]);
+                    self.scratch.extend_from_slice(suffix);
+                    if self.known_name(&self.scratch).is_some() {
+                        return None;
+                    }
+                }
+                if number == NONE {
+                    number = self.new_family(at, Span::new(name, end))?;
+                }
+                let family = &mut self.families[number as usize];
+                (family.kind, family.type_name, family.end) = (kind, Some(Span::new(name, end)), offset(next));
+                self.has_suffixes |= !kind.suffixes().is_empty();
+                self.declared = number;
+                Some(next)
+            }
+            _ => None,
         }
     }
+
+    /// A family of a name that nothing is known of.
+    fn new_family(&mut self, start: usize, name: Span) -> Option<u32> {
+        let bytes = name.of(self.text);
+        if self.known_name(bytes).is_some() || self.owner_by_suffix(bytes).is_some() {
+            return None;
+        }
+        let number = self.name_number(bytes, Name::Written(name));
+        Some(self.add_family(number, start, name))
+    }
+}
+
+/// What follows the label values of a sample: its value, its time, and where its line feed stands.
+struct Rest {
+    value: f64,
+    time: Time,
+    end: usize,
+}
+
+/// Read from the first label value on, or from the end of the name where there is none.
+#[inline(always)]
+fn rest_of(text: &[u8], at: usize, wanted: &[Wanted], counts: Counts) -> Option<Rest> {
+    let at = values_like(text, at, wanted)?;
+    if *text.get(at)? != b' ' {
+        return None;
+    }
+    let (value, mut end) = number::value(text, at + 1)?;
+    let mut time = Time::ABSENT;
+    if text[end] == b' ' {
+        (time.ms, end) = number::milliseconds(text, end + 1)?;
+        time.nanos = 0;
+    }
+    counts.allow(value).then_some(Rest { value, time, end })
+}
+
+/// Where a label set ends that has values between these segments, the first of which was read.
+#[inline(always)]
+fn values_like(text: &[u8], mut at: usize, wanted: &[Wanted]) -> Option<usize> {
+    for segment in wanted {
+        at = segment.end(text, string_stop(text, at)?)?;
+    }
+    Some(at)
+}
+
+/// Where a label set ends that has these segments, none if it hasn't, or if there are none.
+fn labels_like(text: &[u8], brace: usize, wanted: &[Wanted]) -> Option<usize> {
+    let (first, rest) = wanted.split_first()?;
+    values_like(text, first.end(text, brace)?, rest)
+}
+
+/// The labels of a set without blanks, and where it ends.
+fn new_labels(text: &[u8], brace: usize, found: &mut [Segment; MOST_LABELS + 1]) -> Option<(usize, usize)> {
+    let mut segment = brace;
+    let mut at = brace + 1;
+    for number in 0..MOST_LABELS {
+        let end = label_name_end(text, at)?;
+        let name = &text[at..end];
+        let is_known = found[..number].iter().any(|other| other.name.of(text) == name);
+        if is_known || name.starts_with(b"__") || text.get(end..end + 2)? != b"=\"" {
+            return None;
+        }
+        found[number] = Segment { text: Span::new(segment, end + 2), name: Span::new(at, end) };
+        segment = string_stop(text, end + 2)?;
+        let after = text.get(segment..segment + 3)?;
+        if after[0] != b'"' {
+            return None;
+        }
+        at = match &after[1..] {
+            b",}" => segment + 3,
+            [b'}', _] => segment + 2,
+            [b',', _] => {
+                at = segment + 2;
+                continue;
+            }
+            _ => return None,
+        };
+        found[number + 1] = Segment { text: Span::new(segment, at), name: Span::default() };
+        return Some((number + 1, at));
+    }
+    None
+}
+
+/// The type that a word of the text format means, if it ends the line; and where the next line begins.
+#[inline(always)]
+fn type_word(text: &[u8], at: usize) -> Option<(MetricType, usize)> {
+    let rest = text.get(at..)?;
+    let (kind, length) = match rest.first()? {
+        b'c' => (MetricType::Counter, 7),
+        b'g' => (MetricType::Gauge, 5),
+        b'h' => (MetricType::Histogram, 9),
+        b's' => (MetricType::Summary, 7),
+        b'u' => (MetricType::Unknown, 7),
+        _ => return None,
+    };
+    let word = if kind == MetricType::Unknown { "untyped" } else { kind.as_str() };
+    (rest.starts_with(word.as_bytes()) && rest.get(length) == Some(&b'\n')).then_some((kind, at + length + 1))
 }

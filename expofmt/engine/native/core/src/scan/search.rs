@@ -7,15 +7,66 @@ const WIDTH: usize = 16;
 
 /// The first quote, backslash or line feed from an offset on; none if the text ends before.
 #[inline(always)]
-pub fn string_stop(text: &[u8], mut at: usize) -> Option<usize> {
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk()) {
-        if let Some(position) = stop_in(*chunk) {
-            return Some(at + position);
+pub fn string_stop(text: &[u8], at: usize) -> Option<usize> {
+    stop(text, at, |bytes| {
+        bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | bytes.simd_eq(u8x16::splat(b'\n'))
+    })
+}
+
+/// The first backslash or line feed from an offset on; none if the text ends before.
+#[inline(always)]
+pub fn line_stop(text: &[u8], at: usize) -> Option<usize> {
+    stop(text, at, |bytes| bytes.simd_eq(u8x16::splat(b'\\')) | bytes.simd_eq(u8x16::splat(b'\n')))
+}
+
+#[inline(always)]
+fn stop(text: &[u8], mut at: usize, stops: impl Fn(u8x16) -> u8x16) -> Option<usize> {
+    while let Some(chunk) = text.get(at..)?.first_chunk() {
+        let mask = stops(u8x16::new(*chunk)).to_bitmask();
+        if mask != 0 {
+            return Some(at + mask.trailing_zeros() as usize);
         }
         at += WIDTH;
     }
+    // The last bytes, with others after them that stop nothing.
     let rest = text.get(at..)?;
-    rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n')).map(|position| at + position)
+    let mut chunk = [b' '; WIDTH];
+    chunk[..rest.len()].copy_from_slice(rest);
+    let mask = stops(u8x16::new(chunk)).to_bitmask();
+    (mask != 0).then(|| at + mask.trailing_zeros() as usize)
+}
+
+/// Bytes that a text is expected to continue with.
+///
+/// The first ones are compared all at once: most of these are no longer.
+pub struct Wanted<'a> {
+    head: u128,
+    mask: u128,
+    pub whole: &'a [u8],
+}
+
+impl<'a> Wanted<'a> {
+    pub fn new(whole: &'a [u8]) -> Wanted<'a> {
+        let mut head = [0; WIDTH];
+        let mut mask = [0; WIDTH];
+        for (position, &byte) in whole.iter().take(WIDTH).enumerate() {
+            (head[position], mask[position]) = (byte, 0xFF);
+        }
+        Wanted { head: u128::from_ne_bytes(head), mask: u128::from_ne_bytes(mask), whole }
+    }
+
+    /// Where they end, if the text continues with them. None, too, close to the end of the text.
+    #[inline(always)]
+    pub fn end(&self, text: &[u8], at: usize) -> Option<usize> {
+        let found = u128::from_ne_bytes(*text.get(at..)?.first_chunk()?);
+        if found & self.mask != self.head {
+            return None;
+        }
+        if self.whole.len() > WIDTH && !continues(text, at + WIDTH, &self.whole[WIDTH..]) {
+            return None;
+        }
+        Some(at + self.whole.len())
+    }
 }
 
 /// Whether the text continues with the wanted bytes.
@@ -41,16 +92,6 @@ pub fn continues(text: &[u8], at: usize, wanted: &[u8]) -> bool {
         (found, wanted) = (rest, wanted_rest);
     }
     found.iter().zip(wanted).all(|(a, b)| a == b)
-}
-
-/// The position of the first stop in a chunk.
-#[inline(always)]
-fn stop_in(chunk: [u8; WIDTH]) -> Option<usize> {
-    let bytes = u8x16::new(chunk);
-    let stops =
-        bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\')) | bytes.simd_eq(u8x16::splat(b'\n'));
-    let mask = stops.to_bitmask();
-    (mask != 0).then(|| mask.trailing_zeros() as usize)
 }
 
 #[cfg(test)]
@@ -86,6 +127,11 @@ mod tests {
                     assert!(!continues(&text, start, &wanted));
                 }
             }
+        }
+        for length in 0..40 {
+            let wanted = Wanted::new(&text[5..5 + length]);
+            assert_eq!(wanted.end(&text, 5), Some(5 + length));
+            assert_eq!(wanted.end(&text, 6).is_some(), length == 0);
         }
         assert!(!continues(b"abc", 1, b"bcd"));
         assert!(!continues(b"abc", 7, b"b"));
