@@ -35,6 +35,14 @@ pub struct Builder {
     places: Vec<Span>,
 }
 
+/// The kind of a row that was appended; see [`Builder::push_relabelled`].
+#[derive(Clone, Copy)]
+pub struct Like {
+    /// How many blocks were ended before.
+    blocks: usize,
+    kind: u32,
+}
+
 impl Builder {
     /// Append a sample; its labels come sorted by name.
     pub fn push<'a>(
@@ -48,14 +56,42 @@ impl Builder {
     ) {
         let start = self.begin();
         push_label_set(&mut self.text, labels);
-        self.finish_row(name, start, value, time, literal, extra);
+        let kind = self.kind(name, start);
+        self.finish_row(kind, start, value, time, literal, extra);
     }
 
     /// Append a sample of another text as it is written there.
     pub fn push_view(&mut self, view: View<'_>) {
+        self.push_changed(view, view.value(), view.literal(), view.extra().cloned());
+    }
+
+    /// The same with another value.
+    pub fn push_changed(&mut self, view: View<'_>, value: f64, literal: Option<&[u8]>, extra: Option<Extra>) {
         let start = self.begin();
         self.text.extend_from_slice(view.label_text());
-        self.finish_row(view.name(), start, view.value(), view.time(), view.literal(), view.extra().cloned());
+        let kind = self.kind(view.name(), start);
+        self.finish_row(kind, start, value, view.time(), literal, extra);
+    }
+
+    /// Append a sample of another text with the label set that `write` appends, and the line that it was read from.
+    ///
+    /// What is returned makes later calls quicker, of samples with that name whose label sets differ from this one in
+    /// values without escapes alone. Either all samples have a place or none.
+    pub fn push_relabelled(
+        &mut self,
+        view: View<'_>,
+        place: Option<Span>,
+        like: Option<Like>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Like {
+        let start = self.begin();
+        write(&mut self.text);
+        let blocks = self.done.parts().len();
+        let known = like.filter(|like| like.blocks == blocks);
+        let kind = known.map_or_else(|| self.kind(view.name(), start), |like| like.kind);
+        self.finish_row(kind, start, view.value(), view.time(), view.literal(), view.extra().cloned());
+        self.places.extend(place);
+        Like { blocks, kind }
     }
 
     /// All that was appended.
@@ -101,7 +137,7 @@ impl Builder {
 
     fn finish_row(
         &mut self,
-        name: &[u8],
+        kind: u32,
         start: usize,
         value: f64,
         time: Option<Time>,
@@ -110,7 +146,6 @@ impl Builder {
     ) {
         let row = offset(self.rows.len());
         let labels = if self.text.len() == start { NO_LABELS } else { offset(start) };
-        let kind = self.kind(name, start);
         if let Some(literal) = literal {
             let at = self.text.len();
             self.text.extend_from_slice(literal);
@@ -187,17 +222,22 @@ pub fn push_label_set<'a>(out: &mut Vec<u8>, labels: impl IntoIterator<Item = (&
     let mut before = b'{';
     for (name, value) in labels {
         out.push(before);
-        if is_legacy_label_name(name) {
-            out.extend_from_slice(name);
-        } else {
-            push_quoted(out, name);
-        }
+        push_label_name(out, name);
         out.push(b'=');
         push_quoted(out, value);
         before = b',';
     }
     if before == b',' {
         out.push(b'}');
+    }
+}
+
+/// Append a label name, quoted where it must be.
+pub fn push_label_name(out: &mut Vec<u8>, name: &[u8]) {
+    if is_legacy_label_name(name) {
+        out.extend_from_slice(name);
+    } else {
+        push_quoted(out, name);
     }
 }
 

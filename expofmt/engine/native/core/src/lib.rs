@@ -8,11 +8,22 @@
 pub mod block;
 pub mod bound;
 pub mod build;
+pub mod cardinality;
+pub mod equal;
 pub mod escape;
 pub mod explain;
 pub mod family;
 pub mod fault;
+pub mod fingerprint;
+pub mod identity;
 pub mod label;
 pub mod number;
+pub mod relabel;
+pub mod rules;
 pub mod samples;
 pub mod scan;
+pub mod select;
+pub mod unite;
+
+#[cfg(test)]
+mod reading;
