@@ -11,7 +11,7 @@ import expofmt
 from fresh import answer, memory_of, peak_of
 from inputs import Input, generated, real_scrapes, write_large
 from measure import arguments, introduce, table, verdict
-from rivals import PROMETHEUS_CLIENT, prometheus_client_parse
+from rivals import PROMETHEUS_CLIENT, file_of, prometheus_client_parse
 
 HELD_GOAL = 64
 COMMAND_GOAL = 3
@@ -19,55 +19,49 @@ COMMAND_GOAL = 3
 ENOUGH = 10_000
 
 
-def parsed(given: Input) -> object:
-    return expofmt.parse(given.data)
+def parsed(data: bytes) -> object:
+    return expofmt.parse(data)
 
 
-def objects(given: Input) -> object:
-    return [list(family.samples) for family in expofmt.parse(given.data).values()]
+def objects(data: bytes) -> object:
+    return [list(family.samples) for family in expofmt.parse(data).values()]
 
 
-def prometheus_client(given: Input) -> object:
-    return prometheus_client_parse(given.data.decode())
+def prometheus_client(data: bytes) -> object:
+    return prometheus_client_parse(data.decode())
 
 
-WORK: Mapping[str, Callable[[Input], object]] = {
+WORK: Mapping[str, Callable[[bytes], object]] = {
     "parse": parsed,
     "parse, then all sample objects": objects,
     "prometheus_client": prometheus_client,
 }
 
 
-def inputs(*, quick: bool) -> dict[str, Input]:
-    largest = max(real_scrapes(), key=lambda given: given.samples)
-    return {given.name: given for given in [largest, *generated(quick=quick)]}
-
-
-def measured(work: str, name: str, quick: str) -> None:
-    """In a fresh process: print the bytes of peak and result."""
-    given = inputs(quick=quick == "quick")[name]
+def measured(work: str, path: str) -> None:
+    """In a fresh process, with no freed memory to use again: print the bytes of peak and result."""
+    data = Path(path).read_bytes()
     expofmt.parse(b"a 1\n")
     prometheus_client_parse("a 1\n")
-    print(*memory_of(lambda: WORK[work](given)))
+    print(*memory_of(lambda: WORK[work](data)))
 
 
-def of_functions(*, quick: bool, rounds: int) -> None:
-    for name, given in inputs(quick=quick).items():
-        print(f"{name}: {given.samples:,} samples, {len(given.data) / 1e6:.3g} MB")
-        rows = []
-        held_by: dict[str, float] = {}
+def of_functions(given: Input, *, rounds: int) -> None:
+    print(f"{given.name}: {given.samples:,} samples, {len(given.data) / 1e6:.3g} MB")
+    rows = []
+    held_by: dict[str, float] = {}
+    with file_of(given.data) as path:
         for work in WORK:
-            asked = ["--measured", work, name, "quick" if quick else "full"]
-            found = [[int(word) for word in answer(__file__, asked)] for _ in range(rounds)]
-            peak, held = (min(numbers) for numbers in zip(*found, strict=True))
+            found = [answer(__file__, ["--measured", work, str(path)]) for _ in range(rounds)]
+            peak, held = (min(map(int, numbers)) for numbers in zip(*found, strict=True))
             size = len(given.data)
             held_by[work] = held / given.samples
             rows.append((work, f"{held_by[work]:.0f}", f"{held / size:.1f}", f"{peak / size:.1f}"))
-        table(("", "held, bytes a sample", "held, x the input", "peak, x the input"), rows)
-        if given.samples >= ENOUGH:
-            aim = f"parse holds at most {HELD_GOAL} bytes a sample"
-            verdict(aim, f"{held_by['parse']:.0f}", met=held_by["parse"] <= HELD_GOAL)
-            print()
+    table(("", "held, bytes a sample", "held, x the input", "peak, x the input"), rows)
+    if given.samples >= ENOUGH:
+        aim = f"parse holds at most {HELD_GOAL} bytes a sample"
+        verdict(aim, f"{held_by['parse']:.0f}", met=held_by["parse"] <= HELD_GOAL)
+        print()
 
 
 def of_command(*, quick: bool) -> None:
@@ -95,13 +89,15 @@ def main() -> None:
             PROMETHEUS_CLIENT,
         ]
     )
-    of_functions(quick=chosen.quick, rounds=min(chosen.rounds, 2))
+    largest = max(real_scrapes(), key=lambda given: given.samples)
+    for given in [largest, *generated(quick=chosen.quick)]:
+        of_functions(given, rounds=1 if chosen.quick else 2)
     of_command(quick=chosen.quick)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measured"]:
-        measured(*sys.argv[2:5])
+        measured(*sys.argv[2:4])
     elif sys.argv[1:2] == ["--command"]:
         print(peak_of(sys.executable, "-m", "expofmt", "check", "--output-format", "concise", sys.argv[2]))
     else:
