@@ -9,6 +9,7 @@ pub mod block;
 pub mod bound;
 pub mod build;
 pub mod cardinality;
+pub mod encode;
 pub mod equal;
 pub mod escape;
 pub mod explain;
@@ -18,11 +19,13 @@ pub mod fingerprint;
 pub mod identity;
 pub mod label;
 pub mod number;
+pub mod order;
 pub mod relabel;
 pub mod rules;
 pub mod samples;
 pub mod scan;
 pub mod select;
+pub mod spell;
 pub mod unite;
 
 #[cfg(test)]

@@ -1,0 +1,267 @@
+//! Families to canonical text.
+
+use std::borrow::Cow;
+
+use crate::block::View;
+use crate::build::Builder;
+use crate::escape::{EscapingScheme, escape_label_name, escape_name};
+use crate::family::MetricType;
+use crate::label::{is_legacy_metric_name, push_escaped, push_quoted};
+use crate::number::{push_float, push_milliseconds};
+use crate::order::{Place, compare, order};
+use crate::samples::Samples;
+use crate::spell::{Spelled, Speller};
+
+/// What is written of a metric family.
+#[derive(Clone, Copy)]
+pub struct Family<'a> {
+    pub name: &'a [u8],
+    pub kind: MetricType,
+    pub help: Option<&'a [u8]>,
+    pub samples: &'a Samples,
+}
+
+/// Canonical text: families in the order given, the samples of each in canonical order.
+///
+/// With `literals`, values whose canonical spelling would denote another number keep the spelling of their input.
+pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> Vec<u8> {
+    if escaping == EscapingScheme::AllowUtf8 {
+        return written(families, literals);
+    }
+    let escaped: Vec<(Cow<'_, [u8]>, Cow<'_, Samples>)> =
+        families.iter().map(|family| (escape_name(family.name, escaping), escape_samples(family, escaping))).collect();
+    let families: Vec<Family<'_>> =
+        families.iter().zip(&escaped).map(|(family, (name, samples))| Family { name, samples, ..*family }).collect();
+    written(&families, literals)
+}
+
+fn written(families: &[Family<'_>], literals: bool) -> Vec<u8> {
+    let mut writer = Writer { out: Vec::new(), speller: Speller::default(), literals };
+    families.iter().for_each(|family| writer.family(family));
+    writer.out
+}
+
+/// The family's samples under names that the scheme allows; a suffix is not part of the name that is escaped.
+fn escape_samples<'a>(family: &Family<'a>, escaping: EscapingScheme) -> Cow<'a, Samples> {
+    let name = escape_name(family.name, escaping);
+    let is_same = |view: View<'_>| {
+        view.labels().all(|label| matches!(escape_label_name(&label.name, escaping), Cow::Borrowed(_)))
+    };
+    if matches!(name, Cow::Borrowed(_)) && family.samples.views().all(is_same) {
+        return Cow::Borrowed(family.samples);
+    }
+    let mut builder = Builder::default();
+    for view in family.samples.views() {
+        let suffix = view.name().strip_prefix(family.name).unwrap_or(view.name());
+        let labels = view.labels().map(|label| (escape_label_name(&label.name, escaping).into_owned(), label.value));
+        let mut labels: Vec<_> = labels.collect();
+        labels.sort();
+        let pairs = labels.iter().map(|(name, value)| (&**name, &**value));
+        builder.push(&[&name, suffix].concat(), pairs, view.value(), view.time(), view.literal(), None);
+    }
+    Cow::Owned(builder.finish())
+}
+
+struct Writer<'a> {
+    out: Vec<u8>,
+    speller: Speller<'a>,
+    literals: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn family(&mut self, family: &Family<'a>) {
+        if let Some(help) = family.help {
+            self.metadata(b"# HELP ", family.name);
+            push_escaped(&mut self.out, help, false);
+            self.out.push(b'\n');
+        }
+        self.metadata(b"# TYPE ", family.name);
+        let word = if family.kind == MetricType::Unknown { "untyped" } else { family.kind.as_str() };
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b'\n');
+        self.speller.begin(family.name, family.kind);
+        let start = self.out.len();
+        if !self.samples_in_order(family.samples) {
+            self.out.truncate(start);
+            self.samples_sorted(family.samples);
+        }
+    }
+
+    fn metadata(&mut self, keyword: &[u8], name: &[u8]) {
+        self.out.extend_from_slice(keyword);
+        if is_legacy_metric_name(name) {
+            self.out.extend_from_slice(name);
+        } else {
+            push_quoted(&mut self.out, name);
+        }
+        self.out.push(b' ');
+    }
+
+    /// Write samples as long as they come in canonical order; false where one does not.
+    fn samples_in_order(&mut self, samples: &'a Samples) -> bool {
+        let mut last: Option<Place<'_>> = None;
+        for view in samples.views() {
+            let next = Place { spelled: push_sample(&mut self.out, &mut self.speller, view, self.literals), view };
+            if let Some(last) = &last
+                && compare(&self.speller, &self.out, last, &self.out, &next).is_gt()
+            {
+                return false;
+            }
+            last = Some(next);
+        }
+        true
+    }
+
+    /// Write samples aside, and then their lines in canonical order.
+    fn samples_sorted(&mut self, samples: &'a Samples) {
+        let mut lines = Vec::new();
+        let mut ends = Vec::with_capacity(samples.len() + 1);
+        ends.push(0);
+        let mut spelled = Vec::with_capacity(samples.len());
+        for view in samples.views() {
+            spelled.push(push_sample(&mut lines, &mut self.speller, view, self.literals));
+            ends.push(lines.len());
+        }
+        self.out.reserve(lines.len());
+        for index in order(&self.speller, samples, &lines, &spelled) {
+            let index = index as usize;
+            self.out.extend_from_slice(&lines[ends[index]..ends[index + 1]]);
+        }
+    }
+}
+
+/// Append the line of a sample.
+fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, view: View<'a>, literals: bool) -> Spelled {
+    let spelled = speller.push(out, view);
+    out.push(b' ');
+    match view.literal().filter(|_| literals) {
+        Some(literal) => out.extend_from_slice(literal),
+        None => push_float(out, view.value()),
+    }
+    if let Some(time) = view.time() {
+        out.push(b' ');
+        push_milliseconds(out, time.ms);
+    }
+    out.push(b'\n');
+    spelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::Time;
+    use crate::reading::read;
+
+    fn encoded(name: &str, kind: MetricType, samples: &Samples, escaping: EscapingScheme) -> String {
+        let family = Family { name: name.as_bytes(), kind, help: Some(b"a\\b\n\"c\""), samples };
+        String::from_utf8(encode(&[family], escaping, true)).expect("UTF-8")
+    }
+
+    fn canonical(name: &str, kind: MetricType, text: &str) -> String {
+        let samples = read(text);
+        let written = encoded(name, kind, &samples, EscapingScheme::AllowUtf8);
+        // The same samples give the same text wherever they lie, and that text is its own canonical form.
+        assert_eq!(encoded(name, kind, &samples.compact(), EscapingScheme::AllowUtf8), written);
+        let lines: String =
+            written.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        assert_eq!(encoded(name, kind, &read(&lines), EscapingScheme::AllowUtf8), written);
+        lines
+    }
+
+    #[test]
+    fn labels_are_sorted_and_blanks_left_out() {
+        let text = "g{b=\"2\",a=\"1\"} 1\ng{ a = \"1\" , b = \"1\" , } 2\ng {a=\"0\",b=\"}\"} 3\ng 4\ng{} 5\ng{le=\"1.0\"} 6\n";
+        let lines = [
+            "g 4",
+            "g 5",
+            "g{le=\"1.0\"} 6",
+            "g{a=\"0\",b=\"}\"} 3",
+            "g{a=\"1\",b=\"1\"} 2",
+            "g{a=\"1\",b=\"2\"} 1",
+            "",
+        ];
+        assert_eq!(canonical("g", MetricType::Gauge, text), lines.join("\n"));
+    }
+
+    #[test]
+    fn escapes_are_those_that_are_needed() {
+        let text = "g{a=\"\\q\\n\\\\\\\"\"} 1\ng{a=\"\\q\"} 2\n";
+        assert_eq!(canonical("g", MetricType::Gauge, text), "g{a=\"\\\\q\"} 2\ng{a=\"\\\\q\\n\\\\\\\"\"} 1\n");
+    }
+
+    #[test]
+    fn bounds_come_last_and_are_spelt_as_numbers() {
+        let lines = [
+            "h_bucket{z=\"\",le=\"0\"} 1",
+            "h_bucket{z=\"\",le=\"0.0001\"} 1",
+            "h_bucket{z=\"\",le=\"1e-05\"} 1",
+            "h_bucket{le=\"+Inf\",z=\"\"} 1",
+            "h_bucket{z=\"\",le=\"1.50\"} 1",
+            "h_bucket{ z=\"\",le=\"1e6\"} 1",
+            "h_bucket{z=\"\",le=\"x\\\\\"} 1",
+            "h_bucket{le=\"x\",z=\"\"} 1",
+            "h_bucket{z=\"\",le=\"nan\"} 1",
+            "h_bucket{z=\"\"} 1",
+            "h_bucket{le=\".5\"} 1",
+            "h_sum{le=\"1.0\",z=\"\"} 1",
+            "h_count{z=\"\"} 1",
+        ];
+        let expected = [
+            "h_bucket{le=\"0.5\"} 1",
+            "h_bucket{z=\"\",le=\"0\"} 1",
+            "h_bucket{z=\"\",le=\"1e-05\"} 1",
+            "h_bucket{z=\"\",le=\"0.0001\"} 1",
+            "h_bucket{z=\"\",le=\"1.5\"} 1",
+            "h_bucket{z=\"\",le=\"1e+06\"} 1",
+            "h_bucket{z=\"\",le=\"+Inf\"} 1",
+            "h_bucket{z=\"\",le=\"nan\"} 1",
+            "h_bucket{z=\"\",le=\"x\\\\\"} 1",
+            "h_bucket{z=\"\",le=\"x\"} 1",
+            "h_bucket{z=\"\"} 1",
+            "h_count{z=\"\"} 1",
+            "h_sum{le=\"1.0\",z=\"\"} 1",
+            "",
+        ];
+        assert_eq!(canonical("h", MetricType::Histogram, &(lines.join("\n") + "\n")), expected.join("\n"));
+    }
+
+    #[test]
+    fn names_that_are_no_legacy_names_stand_in_the_braces() {
+        let text = "{\"a.b\",c=\"2\"} 1\n{\"a.b\",\"d.e\"=\"\",c=\"1\"} 2\n{\"a.b\"} 3\n";
+        let expected = "{\"a.b\"} 3\n{\"a.b\",c=\"2\"} 1\n{\"a.b\",c=\"1\",\"d.e\"=\"\"} 2\n";
+        assert_eq!(canonical("a.b", MetricType::Gauge, text), expected);
+        let head = "# HELP \"a.b\" a\\\\b\\n\"c\"\n# TYPE \"a.b\" untyped\n";
+        let written = encoded("a.b", MetricType::Unknown, &read(text), EscapingScheme::AllowUtf8);
+        assert_eq!(written, format!("{head}{expected}"));
+    }
+
+    #[test]
+    fn names_are_escaped_but_for_suffixes() {
+        let samples = read("{\"a.b_bucket\",le=\"1\",\"d.e\"=\"\"} 1\n{\"a.b_sum\"} 2\n");
+        let lines = "a_dot_b_sum 2\na_dot_b_bucket{d_dot_e=\"\",le=\"1\"} 1\n";
+        let head = "# HELP a_dot_b a\\\\b\\n\"c\"\n# TYPE a_dot_b histogram\n";
+        let written = encoded("a.b", MetricType::Histogram, &samples, EscapingScheme::Dots);
+        assert_eq!(written, format!("{head}{lines}"));
+        let written = encoded("g", MetricType::Gauge, &read("g{a=\"1\"} 1\n"), EscapingScheme::Values);
+        assert!(written.ends_with("\ng{a=\"1\"} 1\n"));
+    }
+
+    #[test]
+    fn times_and_literals_are_written() {
+        let mut builder = Builder::default();
+        for (time, literal) in [(None, None), (Some(Time { ms: -1, nanos: 999 }), Some(&b"-0"[..]))] {
+            builder.push(b"g", [], -0.0, time, literal, None);
+        }
+        let samples = builder.finish();
+        assert!(
+            encoded("g", MetricType::Gauge, &samples, EscapingScheme::AllowUtf8).ends_with("gauge\ng -0 -1\ng 0\n")
+        );
+        let family = Family { name: b"g", kind: MetricType::Gauge, help: None, samples: &samples };
+        assert_eq!(encode(&[family], EscapingScheme::AllowUtf8, false), b"# TYPE g gauge\ng 0 -1\ng 0\n");
+        let samples = Samples::default();
+        assert_eq!(
+            encode(&[Family { samples: &samples, ..family }], EscapingScheme::Values, true),
+            b"# TYPE g gauge\n"
+        );
+    }
+}
