@@ -222,10 +222,10 @@ impl<'a> Scanner<'a> {
             return self.irregular_kind(name);
         }
         if !has_labels {
-            return self.add_kind(name, prefix, parts.name.end, NO_LABELS, IRREGULAR, (0, 0));
+            return self.add_kind(name, prefix, parts.name.end, NO_LABELS, IRREGULAR);
         }
         let shape = self.add_shape(&segments);
-        self.add_kind(name, prefix, parts.name.end, parts.labels.start, shape, self.last_shape)
+        self.add_kind(name, prefix, parts.name.end, parts.labels.start, shape)
     }
 
     /// The kind of samples whose labels are read one by one; no line is read the quick way as one of these.

@@ -118,6 +118,8 @@ struct Stop;
 
 /// No family, kind or name.
 const NONE: u32 = u32::MAX;
+/// How many shapes of other names are compared with a line.
+const RECENT_SHAPES: usize = 4;
 /// How much of the text is checked to be UTF-8 at a time: it should still be in the cache when it is read.
 const CHECKED_AT_ONCE: usize = 64 << 10;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -208,9 +210,8 @@ struct Scanner<'a> {
     segments: Vec<Segment>,
     /// The segments once more, ready to be compared.
     wanted: Vec<Wanted<'a>>,
-    /// Those of the shape that was used or made last.
-    last_shape: (u32, u32),
-    last_shape_number: u32,
+    /// The shapes that were used or made last, the latest one first.
+    recent: [u32; RECENT_SHAPES],
     scratch: Vec<u8>,
 
     rows: Vec<Row>,
@@ -253,8 +254,7 @@ impl<'a> Scanner<'a> {
             shapes: Vec::new(),
             segments: Vec::new(),
             wanted: Vec::new(),
-            last_shape: (0, 0),
-            last_shape_number: IRREGULAR,
+            recent: [IRREGULAR; RECENT_SHAPES],
             scratch: Vec::new(),
             rows: Vec::with_capacity(rows),
             times: Vec::new(),
@@ -447,23 +447,16 @@ impl<'a> Scanner<'a> {
         self.runs.push((family, offset(self.rows.len())));
     }
 
-    /// A kind for samples of a name that are like this line: it begins with `prefix`, and its label set is of the shape
-    /// that has these segments.
-    fn add_kind(
-        &mut self,
-        name: u32,
-        prefix: Span,
-        name_end: u32,
-        brace: u32,
-        shape: u32,
-        segments: (u32, u32),
-    ) -> u32 {
+    /// A kind for samples of a name that are like this line: `prefix` is how it begins, `brace` where its label set does.
+    fn add_kind(&mut self, name: u32, prefix: Span, name_end: u32, brace: u32, shape: u32) -> u32 {
+        let wanted =
+            self.shapes.get(shape as usize).map_or((0, 0), |shape| (shape.first + 1, shape.first + 1 + shape.labels));
         let facts = &mut self.name_facts[name as usize];
         self.kind_facts.push(KindFacts {
             prefix: Wanted::new(prefix.of(self.text)),
             name_length: name_end - prefix.start,
             brace: if brace == NO_LABELS { NO_LABELS } else { brace - prefix.start },
-            wanted: (segments.0 + u32::from(segments.0 < segments.1), segments.1),
+            wanted,
             family: facts.target,
             counts: facts.counts,
             before: facts.kind,
@@ -479,9 +472,10 @@ impl<'a> Scanner<'a> {
         self.shapes.push(crate::build::new_shape(self.text, first, segments));
         self.segments.extend_from_slice(segments);
         self.wanted.extend(segments.iter().map(|segment| Wanted::new(segment.text.of(self.text))));
-        self.last_shape = (first, offset(self.segments.len()));
-        self.last_shape_number = offset(self.shapes.len() - 1);
-        self.last_shape_number
+        let number = offset(self.shapes.len() - 1);
+        self.recent.rotate_right(1);
+        self.recent[0] = number;
+        number
     }
 }
 

@@ -110,13 +110,11 @@ impl Scanner<'_> {
         let text = self.text;
         let mut found = [Segment::default(); MOST_LABELS + 1];
         let mut labels = 0;
-        let mut shared = false;
+        let mut shape = IRREGULAR;
         let mut after = end;
         if text.get(end) == Some(&b'{') {
-            // Neighbouring families often have the same labels, and then share their shape.
-            let last = &self.wanted[self.last_shape.0 as usize..self.last_shape.1 as usize];
-            match labels_like(text, end, last) {
-                Some(at) => (shared, after) = (true, at),
+            match self.recent_shape(end) {
+                Some(shared) => (shape, after) = shared,
                 None => (labels, after) = new_labels(text, end, &mut found)?,
             }
         }
@@ -127,19 +125,31 @@ impl Scanner<'_> {
         if !counts.allow(rest.value) || (family != self.family && self.families[family as usize].last_name.is_some()) {
             return None;
         }
-        let brace = if after == end { NO_LABELS } else { offset(end) };
-        let mut shape = IRREGULAR;
-        let mut prefix_end = end;
-        if shared {
-            shape = self.last_shape_number;
-            prefix_end = end + self.wanted[self.last_shape.0 as usize].whole.len();
-        } else if labels > 0 {
+        if labels > 0 {
             shape = self.add_shape(&found[..=labels]);
-            prefix_end = found[0].text.end as usize;
         }
-        let segments = if shape == IRREGULAR { (0, 0) } else { self.last_shape };
-        let kind = self.add_kind(number, Span::new(start, prefix_end), offset(end), brace, shape, segments);
+        let mut brace = NO_LABELS;
+        let mut prefix_end = end;
+        if let Some(shape) = self.shapes.get(shape as usize) {
+            brace = offset(end);
+            prefix_end += self.wanted[shape.first as usize].whole.len();
+        }
+        let kind = self.add_kind(number, Span::new(start, prefix_end), offset(end), brace, shape);
         self.accept(start, end, kind, brace, rest)
+    }
+
+    /// The shape of a label set, if another family just had the same labels, and where the set ends.
+    fn recent_shape(&mut self, brace: usize) -> Option<(u32, usize)> {
+        for position in 0..self.recent.len() {
+            let number = self.recent[position];
+            let shape = self.shapes.get(number as usize)?;
+            let wanted = &self.wanted[shape.first as usize..=(shape.first + shape.labels) as usize];
+            if let Some(end) = labels_like(self.text, brace, wanted) {
+                self.recent[..=position].rotate_right(1);
+                return Some((number, end));
+            }
+        }
+        None
     }
 
     /// Read a HELP line of a new family, or the TYPE line of a new family or of one whose HELP line is just before it.

@@ -47,18 +47,17 @@ pub struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     pub fn new(whole: &'a [u8]) -> Wanted<'a> {
+        let length = whole.len().min(WIDTH);
         let mut head = [0; WIDTH];
-        let mut mask = [0; WIDTH];
-        for (position, &byte) in whole.iter().take(WIDTH).enumerate() {
-            (head[position], mask[position]) = (byte, 0xFF);
-        }
-        Wanted { head: u128::from_ne_bytes(head), mask: u128::from_ne_bytes(mask), whole }
+        head[..length].copy_from_slice(&whole[..length]);
+        let mask = if length == WIDTH { u128::MAX } else { (1 << (8 * length)) - 1 };
+        Wanted { head: u128::from_le_bytes(head), mask, whole }
     }
 
     /// Where they end, if the text continues with them. None, too, close to the end of the text.
     #[inline(always)]
     pub fn end(&self, text: &[u8], at: usize) -> Option<usize> {
-        let found = u128::from_ne_bytes(*text.get(at..)?.first_chunk()?);
+        let found = u128::from_le_bytes(*text.get(at..)?.first_chunk()?);
         if found & self.mask != self.head {
             return None;
         }
