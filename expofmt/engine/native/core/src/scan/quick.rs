@@ -53,22 +53,17 @@ impl Scanner<'_> {
     /// Read a sample of another kind than the last one.
     fn other_kind(&mut self, at: usize) -> Option<usize> {
         let text = self.text;
-        let mut name = NONE;
-        let mut end = at;
         // More often than not it is the first sample after the metadata of its family.
-        if let Some(family) = self.families.get(self.declared as usize) {
-            let declared = self.name(family.name);
-            if continues(text, at, declared) && matches!(text.get(at + declared.len()), Some(b' ' | b'{')) {
-                (name, end) = (family.name, at + declared.len());
+        let (name, end) = match self.declared_name(at) {
+            Some((family, end)) => (self.families[family as usize].name, end),
+            None => {
+                let end = metric_name_end(text, at)?;
+                match self.known_name(&text[at..end]) {
+                    Some(known) => (known, end),
+                    None => return self.first_of_name(at, end, NONE),
+                }
             }
-        }
-        if name == NONE {
-            end = metric_name_end(text, at)?;
-            match self.known_name(&text[at..end]) {
-                Some(known) => name = known,
-                None => return self.first_of_name(at, end, NONE),
-            }
-        }
+        };
         let facts = self.name_facts[name as usize];
         let mut kind = facts.kind;
         if kind == NONE {
@@ -154,65 +149,71 @@ impl Scanner<'_> {
 
     /// Read a HELP line of a new family, or the TYPE line of a new family or of one whose HELP line is just before it.
     pub(super) fn quick_metadata(&mut self, at: usize) -> Option<usize> {
-        let text = self.text;
-        if !self.utf8 {
-            return None;
-        }
-        let name = at + 7;
-        match text.get(at..name)? {
-            b"# HELP " => {
-                let end = metric_name_end(text, name)?;
-                if text.get(end) != Some(&b' ') || matches!(text.get(end + 1)?, b' ' | b'\t' | b'\n') {
-                    return None;
-                }
-                let stop = line_stop(text, end + 1)?;
-                if text[stop] != b'\n' || text[stop - 1] == b'\r' {
-                    return None;
-                }
-                let number = self.new_family(at, Span::new(name, end))?;
-                let family = &mut self.families[number as usize];
-                family.help = Some(Span::new(end + 1, stop));
-                family.help_name = Some(Span::new(name, end));
-                family.end = offset(stop + 1);
-                self.declared = number;
-                Some(stop + 1)
-            }
-            b"# TYPE " => {
-                let declared = self.families.get(self.declared as usize).map(|family| self.name(family.name));
-                let mut number = NONE;
-                let mut end = name;
-                if let Some(declared) = declared
-                    && continues(text, name, declared)
-                    && text.get(name + declared.len()) == Some(&b' ')
-                {
-                    (number, end) = (self.declared, name + declared.len());
-                    let family = &self.families[number as usize];
-                    if family.type_name.is_some() || family.first_name.is_some() {
-                        return None;
-                    }
-                } else {
-                    end = metric_name_end(text, name).filter(|&end| text.get(end) == Some(&b' '))?.max(end);
-                }
-                let (kind, next) = type_word(text, end + 1)?;
-                for suffix in kind.suffixes() {
-                    self.scratch.clear();
-                    self.scratch.extend_from_slice(&text[name..end]);
-                    self.scratch.extend_from_slice(suffix);
-                    if self.known_name(&self.scratch).is_some() {
-                        return None;
-                    }
-                }
-                if number == NONE {
-                    number = self.new_family(at, Span::new(name, end))?;
-                }
-                let family = &mut self.families[number as usize];
-                (family.kind, family.type_name, family.end) = (kind, Some(Span::new(name, end)), offset(next));
-                self.has_suffixes |= !kind.suffixes().is_empty();
-                self.declared = number;
-                Some(next)
-            }
+        match self.text.get(at..at + 7)? {
+            b"# HELP " if self.utf8 => self.quick_help(at, at + 7),
+            b"# TYPE " => self.quick_type(at, at + 7),
             _ => None,
         }
+    }
+
+    fn quick_help(&mut self, start: usize, name: usize) -> Option<usize> {
+        let text = self.text;
+        let end = metric_name_end(text, name)?;
+        let docstring = end + 1;
+        if text.get(end) != Some(&b' ') || matches!(text.get(docstring)?, b' ' | b'\t' | b'\n') {
+            return None;
+        }
+        let stop = line_stop(text, docstring)?;
+        if text[stop] != b'\n' || text[stop - 1] == b'\r' {
+            return None;
+        }
+        let number = self.new_family(start, Span::new(name, end))?;
+        let family = &mut self.families[number as usize];
+        family.help = Some(Span::new(docstring, stop));
+        family.help_name = Some(Span::new(name, end));
+        family.end = offset(stop + 1);
+        self.declared = number;
+        Some(stop + 1)
+    }
+
+    fn quick_type(&mut self, start: usize, name: usize) -> Option<usize> {
+        let text = self.text;
+        let (mut number, end) = match self.declared_name(name) {
+            Some(declared) => declared,
+            None => (NONE, metric_name_end(text, name)?),
+        };
+        let family = self.families.get(number as usize);
+        if text.get(end) != Some(&b' ')
+            || family.is_some_and(|family| family.type_name.is_some() || family.first_name.is_some())
+        {
+            return None;
+        }
+        let (kind, next) = type_word(text, end + 1)?;
+        for suffix in kind.suffixes() {
+            self.scratch.clear();
+            self.scratch.extend_from_slice(&text[name..end]);
+            self.scratch.extend_from_slice(suffix);
+            if self.known_name(&self.scratch).is_some() {
+                return None;
+            }
+        }
+        if number == NONE {
+            number = self.new_family(start, Span::new(name, end))?;
+        }
+        let family = &mut self.families[number as usize];
+        (family.kind, family.type_name, family.end) = (kind, Some(Span::new(name, end)), offset(next));
+        self.has_suffixes |= !kind.suffixes().is_empty();
+        self.declared = number;
+        Some(next)
+    }
+
+    /// The family that a metadata line spoke of last, if the text goes on with its name; and where that ends.
+    #[inline(always)]
+    fn declared_name(&self, at: usize) -> Option<(u32, usize)> {
+        let name = self.name(self.families.get(self.declared as usize)?.name);
+        let end = at + name.len();
+        (continues(self.text, at, name) && matches!(self.text.get(end), Some(b' ' | b'{')))
+            .then_some((self.declared, end))
     }
 
     /// A family of a name that nothing is known of.
@@ -264,7 +265,7 @@ fn labels_like(text: &[u8], brace: usize, wanted: &[Wanted]) -> Option<usize> {
     values_like(text, first.end(text, brace)?, rest)
 }
 
-/// The labels of a set without blanks, and where it ends.
+/// The segments of a label set without blanks; gives how many labels it has, and where it ends.
 fn new_labels(text: &[u8], brace: usize, found: &mut [Segment; MOST_LABELS + 1]) -> Option<(usize, usize)> {
     let mut segment = brace;
     let mut at = brace + 1;
@@ -277,21 +278,17 @@ fn new_labels(text: &[u8], brace: usize, found: &mut [Segment; MOST_LABELS + 1])
         }
         found[number] = Segment { text: Span::new(segment, end + 2), name: Span::new(at, end) };
         segment = string_stop(text, end + 2)?;
-        let after = text.get(segment..segment + 3)?;
-        if after[0] != b'"' {
-            return None;
-        }
-        at = match &after[1..] {
-            b",}" => segment + 3,
-            [b'}', _] => segment + 2,
-            [b',', _] => {
-                at = segment + 2;
-                continue;
-            }
+        let (is_last, length) = match text.get(segment..segment + 3)? {
+            b"\",}" => (true, 3),
+            [b'"', b'}', _] => (true, 2),
+            [b'"', b',', _] => (false, 2),
             _ => return None,
         };
-        found[number + 1] = Segment { text: Span::new(segment, at), name: Span::default() };
-        return Some((number + 1, at));
+        at = segment + length;
+        if is_last {
+            found[number + 1] = Segment { text: Span::new(segment, at), name: Span::default() };
+            return Some((number + 1, at));
+        }
     }
     None
 }
