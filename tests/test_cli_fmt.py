@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import stat
 import subprocess
 from pathlib import Path
@@ -12,7 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expofmt import Code, ExpositionError, Format, check, diff, engine, parse, render
+from expofmt import Code, ExpositionError, check, diff, parse, render
 from expofmt import strategies as ours
 from expofmt.cli import fmt as formatting
 from expofmt.cli import group
@@ -260,22 +259,3 @@ def test_diagnostics_as_json_are_on_stderr(tmp_path: Path) -> None:
 def test_legacy_names() -> None:
     assert run("-", input=b'{"a.b"} 1\n').exit_code == 0
     assert run("-", "--names=legacy", input=b'{"a.b"} 1\n').exit_code == 1
-
-
-def comments_in_runs(data: bytes) -> list[int]:
-    """Where the comments begin that fmt finds, a run of lines at a time."""
-    return [
-        run.start() + line.start(1)
-        for run in formatting._RUN.finditer(data)
-        for line in re.finditer(rb"^[ \t]*+(#)", run[0], re.MULTILINE)
-    ]
-
-
-@pytest.mark.parametrize("folder", ["text", "diagnostics", "fmt"])
-def test_runs_of_comments_are_the_comments_of_the_grammar(folder: str) -> None:
-    files = sorted((CASES.parent / folder).rglob("*.prom"))
-    assert files
-    for file in files:
-        data = formatting._without_carriage_returns(file.read_bytes())
-        spans = engine.scan(data, Format.TEXT, comments=True).comments
-        assert comments_in_runs(data) == [span.start for span in spans], file

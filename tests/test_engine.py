@@ -112,9 +112,9 @@ def test_without_recovery_it_ends_at_the_first_fatal_fault() -> None:
 
 
 def test_comments_are_told_when_asked_for() -> None:
-    text = "# one \na 1\n\t#two\n# HELP a x\n# HELP\n#\n# last"
+    text = "# one \na 1\n\t#two\n# HELP a x\n# HELP\n \n\n#\n  # last"
     found = scan(text, comments=True).comments
-    assert [text[start:end].rstrip() for start, end in found] == ["# one", "#two", "# HELP", "#", "# last"]
+    assert [text[start:end].rstrip() for start, end in found] == ["# one", "#two", "# HELP\n \n\n#\n  # last"]
     assert all(isinstance(span, Span) for span in found)
     assert scan(text).comments == []
 

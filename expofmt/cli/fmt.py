@@ -64,7 +64,7 @@ def format_text(
     # TYPE c gauge
     """
     data = _without_carriage_returns(data)
-    scan = engine.scan(data, Format.TEXT)
+    scan = engine.scan(data, Format.TEXT, comments=True)
     if names == "legacy" or any(verdict(Code(fault.code)).fatal for fault in scan.faults):
         parse(data, names=names, filename=filename, max_diagnostics=max_diagnostics)  # raises what there is to say
     return b"".join(_pieces(data, scan))
@@ -72,9 +72,7 @@ def format_text(
 
 # A run of them is looked at from its first one only, so that the time is linear in its length.
 _CARRIAGE_RETURNS: Final = re.compile(rb"(?<!\r)\r++(?=\n|\Z)")
-# As the grammar has it: the first token of a comment is neither TYPE, nor HELP with a name.
-_COMMENT: Final = rb"[ \t]*+#(?![ \t]*+TYPE(?![^ \t\n])|[ \t]*+HELP[ \t]++[^ \t\n])[^\n]*+"
-_RUN: Final = re.compile(rb"^%b(?:\n(?:%b|[ \t]*+$))*+" % (_COMMENT, _COMMENT), re.MULTILINE)
+_BLANK_LINES: Final = re.compile(rb"(?:\n[ \t]*+(?=\n|\Z))*+")
 _SAMPLE_NAME: Final = re.compile(rb"[ \t]*+([a-zA-Z_:][a-zA-Z0-9_:]*+)[ \t{]")
 _BLANK_LINE: Final = re.compile(rb"\n[ \t]*+$", re.MULTILINE)
 # A file may be comments for the most part, and a line of its own for each would take many times its memory.
@@ -96,13 +94,16 @@ class _Comments(NamedTuple):
     last: Sequence[Span]
 
 
-def _comments(data: bytes, families: Sequence[ScannedFamily]) -> _Comments:
+def _comments(data: bytes, runs: Sequence[Span], families: Sequence[ScannedFamily]) -> _Comments:
+    if not runs:
+        return _Comments(Span(0, 0), {}, [])
     types = {family.name: family.type for family in families}
     header = Span(0, 0)
     attached: dict[str, list[Span]] = {}
     last: list[Span] = []
-    for match in _RUN.finditer(data):
-        start, end = match.span()
+    for start, last_end in runs:
+        blanks = _BLANK_LINES.match(data, last_end)
+        end = blanks.end() if blanks else last_end
         if families and start < families[0].start:
             for blank in _BLANK_LINE.finditer(data, start, end):
                 header = Span(start, blank.end())
@@ -132,7 +133,7 @@ def _tidied(data: bytes, spans: Iterable[Span], *, parted: bool = False) -> Iter
 
 
 def _pieces(data: bytes, scan: Scan) -> Iterator[bytes]:
-    comments = _comments(data, scan.families)
+    comments = _comments(data, scan.comments, scan.families)
     if comments.header.end:
         yield from _tidied(data, [comments.header], parted=True)
         yield b"\n"

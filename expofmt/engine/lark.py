@@ -168,8 +168,12 @@ class _Scanner:
     # --------------------------------------------------------------------------------------------------- lines
 
     def comment(self, match: re.Match[str], last: int) -> None:
-        if self.wants_comments:
-            self.comments.append(Span(*match.span(last)))
+        if not self.wants_comments:
+            return
+        start, end = match.span(last)
+        if self.comments and not self.text[self.comments[-1].end : start].strip(" \t\r\n"):
+            start = self.comments.pop().start
+        self.comments.append(Span(start, end))
 
     def refuse(self, match: re.Match[str], last: int) -> None:
         start, end = match.span(last)

@@ -49,7 +49,8 @@ class Scan(NamedTuple):
 
     ``families`` are in order of first mention; ``faults`` in order of offset, for each code the first ones up to the
     limit asked for. ``suppressed`` counts those beyond it, by code; refused lines beyond it are not told apart, and
-    count under ``too-many-diagnostics``.
+    count under ``too-many-diagnostics``. ``comments`` are runs of comment lines with nothing but blank lines between
+    them, from the first ``#`` to the end of the last line.
 
     >>> Scan([], [], [], {}).families
     []

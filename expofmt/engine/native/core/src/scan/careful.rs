@@ -46,11 +46,25 @@ impl<'a> Scanner<'a> {
             Parts::Help { name, docstring } => self.help(line, name, docstring),
             Parts::Type { name, word } => self.type_line(line, name, word),
             Parts::Comment(span) => {
-                self.comments.extend(self.options.comments.then_some(span));
+                self.comment(span);
                 Ok(())
             }
             Parts::Refused => self.explain(line),
         }
+    }
+
+    fn comment(&mut self, span: Span) {
+        if !self.options.comments {
+            return;
+        }
+        if let Some(last) = self.comments.last_mut() {
+            let between = &self.text[last.end as usize..span.start as usize];
+            if between.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+                last.end = span.end;
+                return;
+            }
+        }
+        self.comments.push(span);
     }
 
     fn refuse(&mut self, line: Line) -> Result<(), Stop> {

@@ -47,6 +47,7 @@ pub struct Scan {
     pub families: Vec<ScannedFamily>,
     /// In order of offset.
     pub faults: Vec<Fault>,
+    /// Runs of comment lines with nothing but blank lines between them, from the first `#` to the end of the last line.
     pub comments: Vec<Span>,
     /// How many more faults there were of each code; refused lines beyond the limit count as
     /// [`Code::TooManyDiagnostics`].
