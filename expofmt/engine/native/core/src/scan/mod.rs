@@ -333,15 +333,23 @@ impl<'a> Scanner<'a> {
     }
 
     fn known_name(&self, name: &[u8]) -> Option<u32> {
-        self.numbers.find(self.hasher.hash_one(name), |&number| self.name(number) == name).copied()
+        self.look_up(name).1
+    }
+
+    /// The hash of a name, and its number if it is known.
+    fn look_up(&self, name: &[u8]) -> (u64, Option<u32>) {
+        let hash = self.hasher.hash_one(name);
+        (hash, self.numbers.find(hash, |&number| self.name(number) == name).copied())
     }
 
     fn name_number(&mut self, name: &[u8], kept: Name) -> u32 {
-        let hash = self.hasher.hash_one(name);
-        let known = self.numbers.find(hash, |&number| self.name(number) == name);
-        if let Some(&number) = known {
-            return number;
+        match self.look_up(name) {
+            (_, Some(number)) => number,
+            (hash, None) => self.add_name(hash, kept),
         }
+    }
+
+    fn add_name(&mut self, hash: u64, kept: Name) -> u32 {
         let number = offset(self.names.len());
         self.names.push(kept);
         self.name_facts.push(NameFacts {

@@ -219,10 +219,11 @@ impl Scanner<'_> {
     /// A family of a name that nothing is known of.
     fn new_family(&mut self, start: usize, name: Span) -> Option<u32> {
         let bytes = name.of(self.text);
-        if self.known_name(bytes).is_some() || self.owner_by_suffix(bytes).is_some() {
+        let (hash, known) = self.look_up(bytes);
+        if known.is_some() || self.owner_by_suffix(bytes).is_some() {
             return None;
         }
-        let number = self.name_number(bytes, Name::Written(name));
+        let number = self.add_name(hash, Name::Written(name));
         Some(self.add_family(number, start, name))
     }
 }
