@@ -94,6 +94,22 @@ impl Builder {
         Like { blocks, kind }
     }
 
+    /// Append a sample whose label set is given as it is written; it is empty where there is none.
+    pub fn push_written(
+        &mut self,
+        name: &[u8],
+        labels: &[u8],
+        value: f64,
+        time: Option<Time>,
+        literal: Option<&[u8]>,
+        extra: Option<Extra>,
+    ) {
+        let start = self.begin();
+        self.text.extend_from_slice(labels);
+        let kind = self.kind(name, start);
+        self.finish_row(kind, start, value, time, literal, extra);
+    }
+
     /// All that was appended.
     pub fn finish(mut self) -> Samples {
         self.end_block();

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod label;
 pub mod number;
 pub mod order;
+pub mod pickle;
 pub mod relabel;
 pub mod rules;
 pub mod samples;
