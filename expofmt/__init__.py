@@ -38,8 +38,7 @@ from .names import EscapingScheme
 from .parse import check, iter_families, parse
 from .render import render
 from .source import Span
-
-__version__ = "0.1.0"
+from .version import __version__
 
 
 def __getattr__(name: str) -> str:

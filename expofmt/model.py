@@ -774,11 +774,12 @@ class Exposition(Mapping[str, MetricFamily]):
     (['b', 'a'], 2.0)
     """
 
-    __slots__ = ("_families", "filename", "format")
+    __slots__ = ("_content", "filename", "format")
 
     DEFAULT_FILENAME: ClassVar = "<exposition>"
 
-    _families: dict[str, MetricFamily]
+    # The families by name, or what will make them: of hundreds in a scrape, most callers look at a few.
+    _content: dict[str, MetricFamily] | Callable[[], dict[str, MetricFamily]]
     format: Format
     filename: str
 
@@ -797,8 +798,27 @@ class Exposition(Mapping[str, MetricFamily]):
             if family.name in by_name:
                 raise ValueError(f"metric family {family.name!r} is given twice")
             by_name[family.name] = family
-        for slot, value in (("_families", by_name), ("format", format), ("filename", filename)):
-            object.__setattr__(self, slot, value)
+        _set_content(self, by_name)
+        _set_format(self, format)
+        _set_filename(self, filename)
+
+    @classmethod
+    def _made_by(cls, assemble: Callable[[], dict[str, MetricFamily]], format: Format, filename: str) -> Self:
+        """What an engine has read and found valid; the function is called when a family is asked for."""
+        self = cls.__new__(cls)
+        _set_content(self, assemble)
+        _set_format(self, format)
+        _set_filename(self, filename)
+        return self
+
+    @property
+    def _families(self) -> dict[str, MetricFamily]:
+        content = self._content
+        if not isinstance(content, dict):
+            # Where two threads come here at once, both make the same families, and those of one are kept.
+            content = content()
+            _set_content(self, content)
+        return content
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("an exposition does not change: make another one")
@@ -890,6 +910,9 @@ class Exposition(Mapping[str, MetricFamily]):
 
     def _of(self, families: Iterable[MetricFamily]) -> Exposition:
         return Exposition(families, format=self.format, filename=self.filename)
+
+
+_set_content, _set_filename, _set_format = (vars(Exposition)[slot].__set__ for slot in Exposition.__slots__)
 
 
 def _rebuild_exposition(families: tuple[MetricFamily, ...], format: Format, filename: str) -> Exposition:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO, Final, Literal, NamedTuple, get_args
 
 from . import engine
@@ -71,8 +72,7 @@ def parse(
     if on_warning is not None:
         for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
             on_warning(diagnostic)
-    families = (_family(scanned) for scanned in scan.families)
-    return Exposition(families, filename=filename)
+    return Exposition._made_by(partial(engine.assemble, scan.families), Format.TEXT, filename)
 
 
 def check(
@@ -235,7 +235,7 @@ def _filled(file: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _finished_before(families: list[ScannedFamily], end: int) -> int:
+def _finished_before(families: Sequence[ScannedFamily], end: int) -> int:
     """The offset before which families are complete, as far as the lines up to ``end`` tell: the last one may go on."""
     if not families:
         return end

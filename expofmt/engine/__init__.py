@@ -1,7 +1,7 @@
 """The seam: one engine is chosen here, and nothing outside this package knows which.
 
-``scan``, ``pack`` and ``encode`` are the chosen engine's; call them as attributes of this module. The environment
-variable ``EXPOFMT_ENGINE`` names an engine to use; without it, the fastest one that is installed is taken.
+``scan``, ``assemble``, ``pack`` and ``encode`` are the chosen engine's; call them as attributes of this module. That is
+the native engine where it is installed, else the Lark engine. The environment variable ``EXPOFMT_ENGINE`` forces one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import Final, cast
 
 from ..model import pack_with
+from ..version import __version__
 from .seam import Engine, Fault, Scan, ScannedFamily
 
-__all__ = ["ENGINE", "Engine", "Fault", "Scan", "ScannedFamily", "encode", "pack", "scan", "use"]
+__all__ = ["ENGINE", "Engine", "Fault", "Scan", "ScannedFamily", "assemble", "encode", "pack", "scan", "use"]
 
 _MODULES: Final = {"native": "._native", "lark": ".lark"}
 
@@ -22,7 +23,32 @@ def _module(name: str) -> Engine:
     # Loaded when it is chosen, and not before: that takes time.
     if name not in _MODULES:
         raise ValueError(f"no engine is called {name!r}: choose one of {', '.join(_MODULES)}")
-    return cast(Engine, import_module(_MODULES[name], __name__))
+    try:
+        module = import_module(_MODULES[name], __name__)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}._native":
+            raise
+        raise ImportError(
+            "the native engine is not installed: wheels hold it, and an installation from source makes it where Rust's "
+            "cargo is found",
+            name=error.name,
+        ) from error
+    if name == "native" and module.__version__ != __version__:
+        raise ImportError(
+            f"the native engine is that of expofmt {module.__version__}, and this is {__version__}: install it again",
+            name=module.__name__,
+        )
+    return cast(Engine, module)
+
+
+def _first_choice() -> tuple[str, Engine]:
+    forced = os.environ.get("EXPOFMT_ENGINE")
+    if forced:
+        return forced, _module(forced)
+    try:
+        return "native", _module("native")
+    except ImportError:
+        return "lark", _module("lark")
 
 
 def use(name: str) -> None:
@@ -34,15 +60,15 @@ def use(name: str) -> None:
     Traceback (most recent call last):
     ValueError: no engine is called 'fastest': choose one of native, lark
     """
-    global ENGINE, scan, pack, encode
+    global ENGINE, scan, assemble, pack, encode
     module = _module(name)
-    ENGINE, scan, pack, encode = name, module.scan, module.pack, module.encode
+    ENGINE, scan, assemble, pack, encode = name, module.scan, module.assemble, module.pack, module.encode
     pack_with(pack)
 
 
-ENGINE = os.environ.get("EXPOFMT_ENGINE") or "lark"
-_chosen = _module(ENGINE)
+ENGINE, _chosen = _first_choice()
 scan = _chosen.scan
+assemble = _chosen.assemble
 pack = _chosen.pack
 encode = _chosen.encode
 pack_with(pack)

@@ -11,13 +11,13 @@ Input is decoded as latin-1, so that an index into the text is a byte offset; wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isinf
 from typing import Final, NamedTuple
 
 from ..codes import Code, verdict
 from ..formats import Format
-from ..model import TEXT_SUFFIXES, MetricType
+from ..model import TEXT_SUFFIXES, MetricFamily, MetricType
 from ..names import is_legacy_label_name, is_legacy_metric_name
 from ..source import Span
 from ..values import INT64_MAX, INT64_MIN
@@ -26,7 +26,7 @@ from .encoder import encode
 from .grammar import Group, text_grammar
 from .seam import Fault, Scan, ScannedFamily
 
-__all__ = ["encode", "pack", "scan"]
+__all__ = ["assemble", "encode", "pack", "scan"]
 
 _BOM: Final = "\xef\xbb\xbf"
 _NS_PER_MS: Final = 1_000_000
@@ -64,6 +64,18 @@ def scan(
     if dialect is not Format.TEXT:
         raise ValueError(f"the Lark engine has no grammar for {dialect}")
     return _Scanner(data, recover=recover, comments=comments, max_faults=max_faults).run()
+
+
+def assemble(families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:
+    """The families by name, in the order given.
+
+    >>> list(assemble(scan(b"b 1\\na 1\\n", Format.TEXT).families))
+    ['b', 'a']
+    """
+    return {
+        scanned.name: MetricFamily._of(scanned.name, scanned.type, scanned.help, scanned.unit, scanned.samples)
+        for scanned in families
+    }
 
 
 class _Family:

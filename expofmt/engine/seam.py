@@ -47,16 +47,16 @@ class ScannedFamily(NamedTuple):
 class Scan(NamedTuple):
     """All that one pass over an input found.
 
-    ``families`` are in order of first mention; ``faults`` in order of offset, for each code the first ones up to the
-    limit asked for. ``suppressed`` counts those beyond it, by code; refused lines beyond it are not told apart, and
-    count under ``too-many-diagnostics``. ``comments`` are runs of comment lines with nothing but blank lines between
-    them, from the first ``#`` to the end of the last line.
+    ``families`` are in order of first mention, and may be made when they are looked at; ``faults`` in order of offset,
+    for each code the first ones up to the limit asked for. ``suppressed`` counts those beyond it, by code; refused
+    lines beyond it are not told apart, and count under ``too-many-diagnostics``. ``comments`` are runs of comment lines
+    with nothing but blank lines between them, from the first ``#`` to the end of the last line.
 
     >>> Scan([], [], [], {}).families
     []
     """
 
-    families: list[ScannedFamily]
+    families: Sequence[ScannedFamily]
     faults: list[Fault]
     comments: list[Span]
     suppressed: Mapping[str, int]
@@ -69,6 +69,9 @@ class Engine(Protocol):
         self, data: bytes, dialect: Format, /, *, recover: bool = True, comments: bool = False, max_faults: int = 1000
     ) -> Scan:
         """Read an exposition. Without ``recover`` it ends at the first line that a plain parse refuses."""
+
+    def assemble(self, families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:
+        """The families by name, in the order given."""
 
     def pack(self, samples: Iterable[Sample], /) -> Samples:
         """Columns from objects."""

@@ -10,7 +10,7 @@ PACKAGE = Path(expofmt.__file__).parent
 
 # The architecture, a layer a line: a new file takes its place here. `expofmt` itself re-exports what stands above it.
 LAYERS = """
-source.py names.py values.py formats.py
+version.py source.py names.py values.py formats.py
 codes.py quoting.py remedies.py words.py explanations.py model.py diagnostics.py
 engine/seam.py engine/columns.py engine/encoder.py engine/grammar.py engine/lark.py engine/__init__.py
 consistency.py parse.py render.py report.py
