@@ -285,7 +285,7 @@ class _Scanner:
         columns.values.append(value)
         columns.spans.append(start)
         columns.spans.append(end)
-        if match.end() != end + 1:
+        if match.end() != end + 1 or self.text[end] != "\n":
             self.trailing_blank(end, match.end())
 
     def refuse_value(self, family: _Family, name_span: tuple[int, int]) -> None:
@@ -423,7 +423,7 @@ class _Scanner:
         span = match.span(Group.TYPE_NAME)
         family = self.declare(match[Group.TYPE_NAME], span, match)
         kind, suffixes = _TEXT_TYPES.get(match[last]) or self.unusual_type(match, last)
-        if match.end() != match.end(last) + 1:
+        if match.end() != match.end(last) + 1 or self.text[match.end(last)] != "\n":
             self.trailing_blank(match.end(last), match.end())
         if family is None:
             return
