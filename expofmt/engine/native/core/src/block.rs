@@ -236,7 +236,7 @@ impl<'a> View<'a> {
             return b"";
         }
         let text = &self.text[row.labels as usize..row.end as usize];
-        &text[..memrchr(b'}', text).map_or(0, |brace| brace + 1)]
+        &text[..last_brace(text).map_or(0, |brace| brace + 1)]
     }
 
     /// The labels in written order.
@@ -263,6 +263,23 @@ impl<'a> View<'a> {
             labels.sort();
         }
     }
+}
+
+/// Where the last closing brace stands. Few bytes tend to come after it, which are looked at eight at a time.
+fn last_brace(text: &[u8]) -> Option<usize> {
+    let mut end = text.len();
+    for word in text.rchunks_exact(8).take(3) {
+        let word: [u8; 8] = word.try_into().ok()?;
+        const LOW: u64 = u64::from_ne_bytes([0x7F; 8]);
+        let other = u64::from_le_bytes(word) ^ u64::from_ne_bytes([b'}'; 8]);
+        // The highest bit of each byte, where the byte is a brace.
+        let braces = !((other & LOW).wrapping_add(LOW) | other | LOW);
+        if braces != 0 {
+            return Some(end - 1 - braces.leading_zeros() as usize / 8);
+        }
+        end -= 8;
+    }
+    memrchr(b'}', &text[..end])
 }
 
 fn find<T>(column: &[(u32, T)], row: usize) -> Option<&T> {
@@ -299,6 +316,25 @@ impl<'a> Iterator for Labels<'a> {
                     return Some(Label { name: decoded(item.name), value: decoded(value) });
                 }
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_brace_is_found_wherever_it_stands() {
+        for length in 0..60 {
+            for other in [b'}' ^ 0x80, b'|', b'~', 0, 0xFF] {
+                let mut text = vec![other; length];
+                assert_eq!(last_brace(&text), None);
+                for at in 0..length {
+                    text[at] = b'}';
+                    assert_eq!(last_brace(&text), Some(at));
+                }
+            }
         }
     }
 }

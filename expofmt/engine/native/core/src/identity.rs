@@ -4,10 +4,11 @@
 //! be decoded. What is written in several ways is compared label by label.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
-use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 use memchr::memrchr;
 
@@ -16,6 +17,7 @@ use crate::bound::Bound;
 use crate::family::{MetricType, Point, point_of};
 use crate::label::Label;
 use crate::samples::Samples;
+use crate::table::Table;
 
 /// What samples must have alike to be the same.
 #[derive(Clone, Copy)]
@@ -36,14 +38,22 @@ pub fn duplicates(samples: &Samples, name: &[u8], kind: MetricType) -> Vec<(u32,
     if identity.ascends() {
         return Vec::new();
     }
-    let mut index = Index::for_rows(&identity, samples.len());
-    let firsts = identity.keys(0).map(|(row, key)| (row, index.first(row, &key)));
-    firsts.filter(|(row, first)| row != first).collect()
+    let mut found = Vec::new();
+    Index::new(&identity).enter(0, |row, first| {
+        if first != row {
+            found.push((row, first));
+        }
+    });
+    found
 }
 
 /// Compares the samples of one sequence, or of two; those of the second are numbered after those of the first.
 pub struct Identity<'a> {
     scope: Scope<'a>,
+    /// The number of the second side's first sample.
+    second: u32,
+    /// How many samples there are.
+    end: u32,
     stretches: Vec<Stretch<'a>>,
     classes: Vec<Class<'a>>,
     /// By the number of the layout, and the kind in it.
@@ -54,15 +64,23 @@ pub struct Identity<'a> {
 
 /// Rows of one block.
 struct Stretch<'a> {
-    side: usize,
     /// The number of its first row.
-    before: usize,
+    before: u32,
     block: &'a Block,
     text: &'a [u8],
     first: usize,
     last: usize,
     /// The number of its layout. One that comes again later may get another number.
     layout: u32,
+    /// The kind of its first row, and the class of that kind.
+    kind: u32,
+    class: u32,
+}
+
+impl Stretch<'_> {
+    fn len(&self) -> u32 {
+        (self.last - self.first) as u32
+    }
 }
 
 /// What there is to know about the rows of a kind.
@@ -81,30 +99,98 @@ struct Class<'a> {
     has_point: bool,
     /// That label's number in the shape.
     cut: Option<usize>,
+    split: Split,
+    /// Whether the first part of the split text is all that there is to compare, but for a time.
+    plain: bool,
+    /// The other labels in the order of their names, by their numbers among those others.
+    order: Vec<u32>,
+    /// Tells hashes of rows that are never the same from each other.
+    salt: u64,
     /// The hashes of label names, if the texts don't decide.
     name_hashes: Vec<u64>,
 }
 
-impl Class<'_> {
+/// How the label sets of a class fall into what is compared, and the value of the label that the scope is about.
+///
+/// What follows the last value that is compared is left out, so that the samples of a histogram have one text, with a bound
+/// at the end or without it.
+#[derive(Clone, Copy)]
+enum Split {
+    /// The kind is irregular.
+    Whole,
+    /// The label does not occur. From the last quote on, so many bytes follow.
+    Absent { closing: usize },
+    /// The label is the last one; so many bytes stand between the quote that ends the value before it, and its value.
+    Last { opening: usize, closing: usize },
+    /// Its number in the shape.
+    Inner(usize),
+}
+
+impl<'a> Class<'a> {
     fn is_regular(&self) -> bool {
         !self.segments.is_empty()
     }
 
-    /// Where the value of a label of the shape stands in a label set.
-    fn value(&self, label: usize, text: &[u8]) -> (usize, usize) {
-        // The bound tends to be the last label.
-        let mut number = self.segments.len() - 1;
+    /// What comes before and between the values that are compared, unless these are in two parts.
+    fn texts(&self) -> Option<impl Iterator<Item = &'a [u8]>> {
+        let count = match self.split {
+            Split::Inner(_) => return None,
+            Split::Whole => 0,
+            Split::Absent { .. } => self.segments.len() - 1,
+            Split::Last { .. } => self.segments.len() - 2,
+        };
+        let text = self.layout.text();
+        Some(self.segments[..count].iter().map(|segment| segment.text.of(text)))
+    }
+
+    /// Whether the label sets of two classes with the same label names are alike but for the values.
+    fn is_alike(&self, other: &Class<'a>) -> bool {
+        match (self.texts(), other.texts()) {
+            (Some(texts), Some(others)) => texts.eq(others),
+            (None, None) => {
+                let texts = |class: &Class<'a>| {
+                    let text = class.layout.text();
+                    class.segments.iter().map(move |segment| segment.text.of(text))
+                };
+                texts(self).eq(texts(other))
+            }
+            _ => false,
+        }
+    }
+
+    /// A label set in parts: what is compared, more of it that comes after the value of the label, and that value.
+    #[inline(always)]
+    fn split(&self, text: &'a [u8]) -> (&'a [u8], &'a [u8], Option<&'a [u8]>) {
+        match self.split {
+            Split::Whole => (text, b"", None),
+            Split::Absent { closing } => (&text[..text.len().saturating_sub(closing)], b"", None),
+            Split::Last { opening, closing } => {
+                let end = text.len().saturating_sub(closing);
+                let start = value_start(text, end);
+                (&text[..start.saturating_sub(opening)], b"", Some(&text[start..end]))
+            }
+            Split::Inner(label) => self.split_inside(label, text),
+        }
+    }
+
+    #[inline(never)]
+    fn split_inside(&self, label: usize, text: &'a [u8]) -> (&'a [u8], &'a [u8], Option<&'a [u8]>) {
         let mut end = text.len();
-        loop {
+        for number in (label + 1..self.segments.len()).rev() {
             let segment = self.segments[number].text;
             end = end.saturating_sub((segment.end - segment.start) as usize);
-            number -= 1;
-            let start = memrchr(b'"', &text[..end]).map_or(0, |quote| quote + 1);
-            if number == label {
-                return (start, end);
+            if number > label + 1 {
+                end = value_start(text, end);
             }
-            end = start;
         }
+        let start = value_start(text, end);
+        (&text[..start], &text[end..], Some(&text[start..end]))
+    }
+
+    /// The values of a regular row in written order, without the point's.
+    fn other_values(&self, key: &Key<'a>) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        let values = key.view.labels().map(|label| label.value).enumerate();
+        values.filter(|(number, _)| self.cut != Some(*number)).map(|(_, value)| value)
     }
 }
 
@@ -114,10 +200,11 @@ pub struct Key<'a> {
     pub view: View<'a>,
     /// The number of its class: samples of one class have one name.
     pub class: u32,
-    /// The label set as it is written.
+    /// The label set as it is written, as far as it is compared.
     text: &'a [u8],
-    /// Where the value of the label that the scope is about stands in it, in a regular row.
-    cut: Option<(usize, usize)>,
+    rest: &'a [u8],
+    /// The value of the label that the scope is about, in a regular row.
+    point: Option<&'a [u8]>,
     time: Time,
 }
 
@@ -138,14 +225,15 @@ impl<'a> Identity<'a> {
     pub fn of(sides: &[&'a Samples], scope: Scope<'a>) -> Identity<'a> {
         let mut identity = Identity {
             scope,
+            second: sides.first().map_or(0, |samples| samples.len() as u32),
+            end: 0,
             stretches: Vec::new(),
             classes: Vec::new(),
             class_numbers: HashMap::default(),
             state: RandomState::default(),
         };
-        let mut before = 0;
         let mut layout = 0;
-        for (side, samples) in sides.iter().enumerate() {
+        for samples in sides {
             for part in samples.parts() {
                 let block = &*part.block;
                 let known = identity.stretches.last().map(|last: &Stretch| &*last.block.layout);
@@ -154,8 +242,18 @@ impl<'a> Identity<'a> {
                 }
                 let (first, last) = (part.first as usize, part.last as usize);
                 let text = block.layout.text();
-                identity.stretches.push(Stretch { side, before, block, text, first, last, layout });
-                before += last - first;
+                let kind = block.rows[first].kind;
+                identity.stretches.push(Stretch {
+                    before: identity.end,
+                    block,
+                    text,
+                    first,
+                    last,
+                    layout,
+                    kind,
+                    class: 0,
+                });
+                identity.end += part.len() as u32;
             }
         }
         identity.survey();
@@ -164,8 +262,9 @@ impl<'a> Identity<'a> {
 
     fn survey(&mut self) {
         let mut survey = Survey::default();
-        for number in 0..self.stretches.len() {
-            let Stretch { block, first, last, layout, .. } = self.stretches[number];
+        for at in 0..self.stretches.len() {
+            let Stretch { block, first, last, layout, kind, .. } = self.stretches[at];
+            self.stretches[at].class = self.class_number(&mut survey, &block.layout, layout, kind);
             let mut kind = None;
             let mut family = None;
             for row in &block.rows[first..last] {
@@ -180,8 +279,13 @@ impl<'a> Identity<'a> {
                 }
             }
         }
+        let counts_points = self.counts_points();
         for class in &mut self.classes {
             class.textual = survey.group_classes[class.group as usize].1 && !survey.irregular[class.family as usize];
+            let rows_alike = if class.textual { class.group } else { class.family };
+            let is_inner = matches!(class.split, Split::Inner(_));
+            class.plain = class.textual && !is_inner && !(class.has_point && counts_points);
+            class.salt = hash_bytes(&self.state, &rows_alike.to_le_bytes());
             if !class.textual && class.is_regular() {
                 let names = class.segments[..class.segments.len() - 1].iter();
                 let text = class.layout.text();
@@ -207,34 +311,55 @@ impl<'a> Identity<'a> {
         survey.irregular.resize(survey.families.len(), false);
 
         let text = layout.text();
-        let mut names: Vec<&[u8]> = segments.iter().map(|segment| segment.name.of(text)).collect();
-        names.pop();
+        let names: Vec<&[u8]> = segments.iter().map(|segment| segment.name.of(text)).collect();
+        let names = &names[..names.len().saturating_sub(1)];
         let cut = point.and_then(|label| names.iter().position(|name| *name == label));
-        if let (Some(cut), Scope::Without(_)) = (cut, self.scope) {
-            names.remove(cut);
+        let mut rest = names.to_vec();
+        if let Some(cut) = cut {
+            rest.remove(cut);
         }
-        names.sort_unstable();
+        let mut order: Vec<u32> = (0..rest.len() as u32).collect();
+        order.sort_unstable_by_key(|number| rest[*number as usize]);
         let mut key = family.to_le_bytes().to_vec();
-        for name in names {
-            key.extend_from_slice(name);
+        key.push(u8::from(cut.is_some() && self.counts_points()));
+        for number in &order {
+            key.extend_from_slice(rest[*number as usize]);
             key.push(0xFF);
         }
+        let length = |segment: &Segment| (segment.text.end - segment.text.start) as usize;
+        let split = match (segments, cut) {
+            ([], _) => Split::Whole,
+            ([.., closing], None) => Split::Absent { closing: length(closing) },
+            ([only, closing], Some(0)) => Split::Last { opening: length(only), closing: length(closing) },
+            ([.., opening, closing], Some(cut)) if cut + 2 == segments.len() => {
+                Split::Last { opening: length(opening), closing: length(closing) }
+            }
+            (_, Some(cut)) => Split::Inner(cut),
+        };
+        let found = Class {
+            name,
+            family,
+            group: 0,
+            textual: false,
+            layout,
+            segments,
+            has_point: point.is_some(),
+            cut,
+            split,
+            plain: false,
+            order,
+            salt: 0,
+            name_hashes: Vec::new(),
+        };
         let next = survey.group_classes.len() as u32;
         let group = *survey.groups.entry(key).or_insert(next);
         if group == next {
             survey.group_classes.push((class, true));
         } else {
             let (first, alike) = &mut survey.group_classes[group as usize];
-            let first = &self.classes[*first as usize];
-            let texts = |layout: &'a Layout, segments: &'a [Segment]| {
-                let text = layout.text();
-                segments.iter().map(move |segment| segment.text.of(text))
-            };
-            *alike &= texts(first.layout, first.segments).eq(texts(layout, segments));
+            *alike &= self.classes[*first as usize].is_alike(&found);
         }
-        let has_point = point.is_some();
-        let name_hashes = Vec::new();
-        self.classes.push(Class { name, family, group, textual: false, layout, segments, has_point, cut, name_hashes });
+        self.classes.push(Class { group, ..found });
         class
     }
 
@@ -243,50 +368,54 @@ impl<'a> Identity<'a> {
         self.classes.iter().map(|class| class.name)
     }
 
-    /// The samples of a side with their numbers.
-    pub fn keys(&self, side: usize) -> impl Iterator<Item = (u32, Key<'a>)> {
-        self.stretches.iter().filter(move |stretch| stretch.side == side).flat_map(move |stretch| {
-            let mut known = None;
-            (stretch.first..stretch.last).map(move |row| {
+    /// The numbers of a side's samples.
+    pub fn side(&self, side: usize) -> Range<u32> {
+        if side == 0 { 0..self.second } else { self.second..self.end }
+    }
+
+    /// Samples with their numbers.
+    pub fn keys(&self, numbers: Range<u32>) -> impl Iterator<Item = (u32, Key<'a>)> {
+        let first = self.stretches.partition_point(|stretch| stretch.before + stretch.len() <= numbers.start);
+        let stretches = self.stretches[first..].iter().take_while(move |stretch| stretch.before < numbers.end);
+        stretches.flat_map(move |stretch| {
+            let start = numbers.start.max(stretch.before);
+            let end = numbers.end.min(stretch.before + stretch.len());
+            let mut known = (stretch.kind, stretch.class);
+            (start..end).map(move |number| {
+                let row = stretch.first + (number - stretch.before) as usize;
                 let kind = stretch.block.rows[row].kind;
-                let class = match known {
-                    Some((known, class)) if known == kind => class,
-                    _ => self.class_numbers[&(stretch.layout, kind)],
-                };
-                known = Some((kind, class));
-                ((stretch.before + row - stretch.first) as u32, self.key_of(stretch, row, class))
+                if kind != known.0 {
+                    known = (kind, self.class_numbers[&(stretch.layout, kind)]);
+                }
+                (number, self.key_of(stretch, row, known.1))
             })
         })
     }
 
     /// The sample of a number.
     pub fn key(&self, number: u32) -> Key<'a> {
-        let number = number as usize;
-        let at = if self.stretches.len() == 1 {
-            0
-        } else {
-            self.stretches.partition_point(|stretch| stretch.before <= number) - 1
+        let stretch = match &self.stretches[..] {
+            [stretch] => stretch,
+            stretches => &stretches[stretches.partition_point(|stretch| stretch.before <= number) - 1],
         };
-        let stretch = &self.stretches[at];
-        let row = stretch.first + number - stretch.before;
-        let class = self.class_numbers[&(stretch.layout, stretch.block.rows[row].kind)];
+        let row = stretch.first + (number - stretch.before) as usize;
+        let kind = stretch.block.rows[row].kind;
+        let class = if kind == stretch.kind { stretch.class } else { self.class_numbers[&(stretch.layout, kind)] };
         self.key_of(stretch, row, class)
     }
 
     #[inline]
     fn key_of(&self, stretch: &Stretch<'a>, row: usize, class: u32) -> Key<'a> {
         let view = View { block: stretch.block, text: stretch.text, row };
-        let text = view.label_text();
-        let of = &self.classes[class as usize];
-        let cut = of.cut.map(|cut| of.value(cut, text));
-        Key { view, class, text, cut, time: view.time().unwrap_or(Time::ABSENT) }
+        let (text, rest, point) = self.classes[class as usize].split(view.label_text());
+        Key { view, class, text, rest, point, time: view.time().unwrap_or(Time::ABSENT) }
     }
 
     /// The value of the label that the scope is about: for series, where the sample is a bucket or a quantile.
     pub fn point(&self, key: &Key<'a>) -> Option<Cow<'a, [u8]>> {
         let class = &self.classes[key.class as usize];
-        if let Some((start, end)) = key.cut {
-            return Some(Cow::Borrowed(&key.text[start..end]));
+        if let Some(point) = key.point {
+            return Some(Cow::Borrowed(point));
         }
         if class.is_regular() || !class.has_point {
             return None;
@@ -307,21 +436,25 @@ impl<'a> Identity<'a> {
     }
 
     /// A hash that is the same for samples that are.
+    #[inline(always)]
     pub fn hash(&self, key: &Key<'a>) -> u64 {
         let class = &self.classes[key.class as usize];
+        if class.plain && key.time == Time::ABSENT {
+            return hash_bytes(&self.state, key.text) ^ class.salt;
+        }
+        self.hash_of_parts(class, key)
+    }
+
+    #[inline(never)]
+    fn hash_of_parts(&self, class: &Class<'a>, key: &Key<'a>) -> u64 {
         let mut hasher = self.state.build_hasher();
         if class.textual {
-            match key.cut {
-                None => hasher.write(key.text),
-                Some((start, end)) => {
-                    hasher.write(&key.text[..start]);
-                    hasher.write(&key.text[end..]);
-                }
+            hasher.write(key.text);
+            if !key.rest.is_empty() {
+                hasher.write(key.rest);
             }
-            hasher.write_u32(class.group);
         } else {
             hasher.write_u64(self.hash_labels(class, key));
-            hasher.write_u32(class.family);
         }
         if class.has_point && self.counts_points() {
             let text = self.point(key);
@@ -336,7 +469,7 @@ impl<'a> Identity<'a> {
             hasher.write_i64(key.time.ms);
             hasher.write_u32(key.time.nanos);
         }
-        hasher.finish()
+        hasher.finish() ^ class.salt
     }
 
     /// A hash of the labels, the point excepted, whatever their order.
@@ -371,25 +504,36 @@ impl<'a> Identity<'a> {
         of_a.family == of_b.family && of_a.textual == of_b.textual && self.same_labels(a, b)
     }
 
-    /// The same for samples whose label sets are of one shape.
+    /// The same for samples whose label sets are alike.
     fn same_text(&self, a: &Key<'a>, b: &Key<'a>) -> bool {
-        let (Some((start_a, end_a)), Some((start_b, end_b))) = (a.cut, b.cut) else {
-            return a.text == b.text;
-        };
-        let (point_a, point_b) = (&a.text[start_a..end_a], &b.text[start_b..end_b]);
-        a.text[..start_a] == b.text[..start_b]
-            && a.text[end_a..] == b.text[end_b..]
-            && (!self.counts_points() || same_point(Some(point_a), Some(point_b)))
+        a.text == b.text && a.rest == b.rest && (!self.counts_points() || same_point(a.point, b.point))
     }
 
     fn same_labels(&self, a: &Key<'a>, b: &Key<'a>) -> bool {
-        if a.text == b.text {
+        let (of_a, of_b) = (&self.classes[a.class as usize], &self.classes[b.class as usize]);
+        if of_a.is_regular() && of_b.is_regular() {
+            return of_a.group == of_b.group
+                && self.same_values(a, b)
+                && (!self.counts_points() || same_point(a.point, b.point));
+        }
+        if !of_a.is_regular() && !of_b.is_regular() && a.text == b.text {
             return true;
         }
         let (labels_a, point_a) = self.sorted_labels(a);
         let (labels_b, point_b) = self.sorted_labels(b);
-        let same_points = || !self.counts_points() || same_point(point_a.as_deref(), point_b.as_deref());
-        labels_a == labels_b && same_points()
+        labels_a == labels_b && (!self.counts_points() || same_point(point_a.as_deref(), point_b.as_deref()))
+    }
+
+    /// The same for regular rows that have the same label names, the point excepted.
+    fn same_values(&self, a: &Key<'a>, b: &Key<'a>) -> bool {
+        let (of_a, of_b) = (&self.classes[a.class as usize], &self.classes[b.class as usize]);
+        let (values_a, values_b) = (of_a.other_values(a), of_b.other_values(b));
+        if of_a.order == of_b.order {
+            return values_a.eq(values_b);
+        }
+        let (values_a, values_b): (Vec<_>, Vec<_>) = (values_a.collect(), values_b.collect());
+        let mut pairs = of_a.order.iter().zip(&of_b.order);
+        pairs.all(|(a, b)| values_a.get(*a as usize) == values_b.get(*b as usize))
     }
 
     /// The labels without the point, and the point.
@@ -404,21 +548,35 @@ impl<'a> Identity<'a> {
         (labels, point)
     }
 
-    /// Whether each sample is seen to be greater than the one before it, so that no two are the same.
+    /// Whether the samples of each group are seen to ascend, so that no two are the same.
     fn ascends(&self) -> bool {
-        let [Class { textual: true, cut: None, .. }] = self.classes[..] else {
-            return false;
-        };
-        let mut before: Option<Key> = None;
-        self.keys(0).all(|(_, key)| {
-            let ascends = before.is_none_or(|before| match ascends(before.text, key.text) {
-                Some(ascends) => ascends,
-                None => before.time < key.time,
-            });
-            before = Some(key);
-            ascends
-        })
+        let mut lasts: Vec<Option<Key>> = vec![None; self.classes.len()];
+        self.classes.iter().all(|class| class.textual)
+            && self.keys(self.side(0)).all(|(_, key)| {
+                let last = &mut lasts[self.classes[key.class as usize].group as usize];
+                let ascends = last.is_none_or(|last| last.order(&key) == Some(Ordering::Less));
+                *last = Some(key);
+                ascends
+            })
     }
+}
+
+impl Key<'_> {
+    /// The order of samples whose label sets are of one shape, unless it cannot be told.
+    fn order(&self, other: &Key<'_>) -> Option<Ordering> {
+        let texts = order_of_texts(self.text, other.text).then_with(|| order_of_texts(self.rest, other.rest));
+        if texts.is_ne() || self.point == other.point {
+            return Some(texts.then(self.time.cmp(&other.time)));
+        }
+        let (bound, other_bound) = (Bound::of_label(self.point), Bound::of_label(other.point));
+        let numbers = bound.is_number() && other_bound.is_number();
+        numbers.then(|| bound.cmp(&other_bound).then(self.time.cmp(&other.time)))
+    }
+}
+
+/// Where the value begins that ends here.
+fn value_start(text: &[u8], end: usize) -> usize {
+    memrchr(b'"', &text[..end]).map_or(0, |quote| quote + 1)
 }
 
 fn same_point(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
@@ -431,12 +589,12 @@ fn hash_bytes(state: &RandomState, bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Whether a label set comes before another of the same shape in the order of values, none if both are the same.
-fn ascends(a: &[u8], b: &[u8]) -> Option<bool> {
+/// The order of label sets of one shape, which is that of their values.
+fn order_of_texts(a: &[u8], b: &[u8]) -> Ordering {
     let at = common_prefix(a, b);
-    let (a, b) = (a.get(at)?, b.get(at)?);
     // The quote ends a value: what goes on is greater.
-    Some(*a == b'"' || (*b != b'"' && a < b))
+    let rank = |text: &[u8]| text.get(at).map(|&byte| (byte != b'"', byte));
+    rank(a).cmp(&rank(b))
 }
 
 /// How many bytes two texts have in common at their beginning.
@@ -451,36 +609,70 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     at + a[at..].iter().zip(&b[at..]).take_while(|(a, b)| a == b).count()
 }
 
-/// Finds the first sample that is the same as another.
+/// Finds for each sample the first one that is the same.
 pub struct Index<'i, 'a> {
     identity: &'i Identity<'a>,
-    /// The numbers of samples. Their hashes are not kept: with room for all rows, nothing is hashed twice.
-    table: HashTable<u32>,
+    table: Table,
+    /// The samples of the first side that are the same as an earlier one.
+    repeats: Vec<u32>,
+    /// The sample of the first side that comes after the one found last. Inputs that hold the same series tend to hold them
+    /// in the same order.
+    next: u32,
+    /// Whether the last one found was expected.
+    in_step: bool,
 }
 
+/// How many samples are looked up one after the other. What is looked up is seldom in the cache: with nothing between
+/// them, many lookups wait for memory together.
+const AT_ONCE: usize = 64;
+
 impl<'i, 'a> Index<'i, 'a> {
-    /// With room for so many rows.
-    pub fn for_rows(identity: &'i Identity<'a>, rows: usize) -> Index<'i, 'a> {
-        Index { identity, table: HashTable::with_capacity(rows) }
+    pub fn new(identity: &'i Identity<'a>) -> Index<'i, 'a> {
+        let table = Table::new(identity.end as usize);
+        Index { identity, table, repeats: Vec::new(), next: 0, in_step: false }
     }
 
-    /// The number of the first sample that is the same as this one; it may be this one.
-    pub fn first(&mut self, number: u32, key: &Key<'a>) -> u32 {
+    /// Calls a function with each sample of a side, in order, and the first one that is the same, which may be this one.
+    /// The first side's samples are to be entered before those of the second.
+    pub fn enter(&mut self, side: usize, mut visit: impl FnMut(u32, u32)) {
         let identity = self.identity;
-        let same = |&other: &u32| identity.same(&identity.key(other), key);
-        match self.table.entry(identity.hash(key), same, |&other| identity.hash(&identity.key(other))) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => {
-                entry.insert(number);
-                number
+        let mut numbers = identity.side(side);
+        self.in_step = side == 1;
+        while !numbers.is_empty() {
+            if self.in_step && self.is_next(numbers.start) {
+                visit(numbers.start, self.next);
+                self.next += 1;
+                numbers.start += 1;
+                continue;
+            }
+            let some = numbers.start..numbers.end.min(numbers.start + AT_ONCE as u32);
+            numbers.start = some.end;
+            let mut hashes = [0; AT_ONCE];
+            let mut slots = hashes.iter_mut();
+            identity.keys(some.clone()).for_each(|(_, key)| {
+                if let Some(slot) = slots.next() {
+                    *slot = identity.hash(&key);
+                }
+            });
+            for (number, hash) in some.zip(hashes) {
+                let first =
+                    self.table.enter(hash, number, |other| identity.same(&identity.key(other), &identity.key(number)));
+                visit(number, first);
+                if first != number && side == 0 {
+                    self.repeats.push(number);
+                } else if first != number {
+                    self.in_step = first == self.next;
+                    self.next = first + 1;
+                }
             }
         }
     }
 
-    /// The number of the first sample that is the same as this one, if there is one.
-    pub fn find(&self, key: &Key<'a>) -> Option<u32> {
-        let identity = self.identity;
-        self.table.find(identity.hash(key), |&other| identity.same(&identity.key(other), key)).copied()
+    /// Whether a sample is the same as the next one of the first side, which is not the same as an earlier one.
+    fn is_next(&self, number: u32) -> bool {
+        self.next < self.identity.second
+            && self.identity.same(&self.identity.key(self.next), &self.identity.key(number))
+            && self.repeats.binary_search(&self.next).is_err()
     }
 }
 
@@ -581,14 +773,14 @@ mod tests {
         let samples = read(lines);
         let identity = Identity::of(&[&samples], Scope::Without(b"le"));
         let mut groups = Groups::new(&identity);
-        let numbers: Vec<u32> = identity.keys(0).map(|(row, key)| groups.number(row, key)).collect();
+        let numbers: Vec<u32> = identity.keys(identity.side(0)).map(|(row, key)| groups.number(row, key)).collect();
         assert_eq!(numbers, [0, 0, 0, 1, 0, 1, 2]);
         assert_eq!(groups.firsts, [0, 3, 6]);
         // The same without an irregular row.
         let samples = samples.gather([0, 2, 3, 5]);
         let identity = Identity::of(&[&samples], Scope::Without(b"le"));
         let mut groups = Groups::new(&identity);
-        let numbers: Vec<u32> = identity.keys(0).map(|(row, key)| groups.number(row, key)).collect();
+        let numbers: Vec<u32> = identity.keys(identity.side(0)).map(|(row, key)| groups.number(row, key)).collect();
         assert_eq!(numbers, [0, 0, 1, 1]);
     }
 

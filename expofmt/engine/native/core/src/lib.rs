@@ -27,6 +27,7 @@ pub mod samples;
 pub mod scan;
 pub mod select;
 pub mod spell;
+pub mod table;
 pub mod unite;
 
 #[cfg(test)]

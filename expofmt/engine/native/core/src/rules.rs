@@ -30,7 +30,7 @@ fn summary_faults(samples: &Samples, name: &[u8]) -> Vec<RowFault> {
     let identity = Identity::of(&[samples], Scope::Series(point.as_ref()));
     let are_quantiles: Vec<bool> = identity.class_names().map(|found| found == name).collect();
     let mut faults = Vec::new();
-    for (row, key) in identity.keys(0) {
+    for (row, key) in identity.keys(identity.side(0)) {
         if !are_quantiles[key.class as usize] {
             continue;
         }
@@ -81,7 +81,7 @@ fn all_histogram_faults(samples: &Samples, name: &[u8]) -> Vec<RowFault> {
     let mut histograms: Vec<Histogram> = Vec::new();
     let mut buckets: Vec<Bucket> = Vec::new();
     let mut faults = Vec::new();
-    for (row, key) in identity.keys(0) {
+    for (row, key) in identity.keys(identity.side(0)) {
         let role = roles[key.class as usize];
         if matches!(role, Role::Stray) {
             faults.push(RowFault { code: Code::StraySample, row, related: None });

@@ -61,19 +61,18 @@ pub struct Difference {
 pub fn combine(own: &Samples, other: &Samples, op: Op, name: &[u8], kind: MetricType) -> (Samples, Vec<(u32, u32)>) {
     let point = point_of(name, kind);
     let identity = Identity::of(&[own, other], Scope::Series(point.as_ref()));
-    let mut index = Index::for_rows(&identity, own.len());
-    for (row, key) in identity.keys(0) {
-        index.first(row, &key);
-    }
+    let mut index = Index::new(&identity);
+    index.enter(0, |_, _| ());
     let mut shared = Vec::new();
     let mut fresh = Vec::new();
-    for (row, key) in identity.keys(1) {
-        let row = row - own.len() as u32;
-        match index.find(&key) {
-            Some(mine) => shared.push((mine, row)),
-            None => fresh.push(row as usize),
+    index.enter(1, |row, first| {
+        let theirs = row as usize - own.len();
+        if (first as usize) < own.len() {
+            shared.push((first, theirs as u32));
+        } else {
+            fresh.push(theirs);
         }
-    }
+    });
     drop(index);
     // Stable: what one sample is settled with stays in order.
     shared.sort_by_key(|&(mine, _)| mine);
@@ -198,7 +197,7 @@ fn differing_bounds(own: &Samples, other: &Samples, name: &[u8]) -> Vec<(u32, u3
     let mut groups = Groups::new(&identity);
     let [mine, theirs] = [0, 1].map(|side| {
         let mut found = Bounds::default();
-        for (row, key) in identity.keys(side) {
+        for (row, key) in identity.keys(identity.side(side)) {
             let group = groups.number(row, key);
             if found.firsts.len() <= group as usize {
                 found.firsts.resize(group as usize + 1, None);
@@ -247,24 +246,22 @@ pub fn difference(own: &Samples, other: &Samples, name: &[u8], kind: MetricType)
     const MISSING: u32 = u32::MAX;
     let point = point_of(name, kind);
     let identity = Identity::of(&[own, other], Scope::Series(point.as_ref()));
-    let mut index = Index::for_rows(&identity, own.len() + other.len());
+    let mut index = Index::new(&identity);
     // For each own row the one that it became; itself if it repeats another.
     let mut became = vec![MISSING; own.len()];
-    for (row, key) in identity.keys(0) {
-        if index.first(row, &key) != row {
+    index.enter(0, |row, first| {
+        if first != row {
             became[row as usize] = row;
         }
-    }
+    });
     let mut added = Vec::new();
-    for (row, key) in identity.keys(1) {
-        let first = index.first(row, &key);
-        let theirs = row as usize - own.len();
+    index.enter(1, |row, first| {
         if first == row {
-            added.push(theirs);
+            added.push(row as usize - own.len());
         } else if let Some(became) = became.get_mut(first as usize).filter(|became| **became == MISSING) {
             *became = row;
         }
-    }
+    });
     drop(index);
     let (mut removed, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
     for (mine, &row) in became.iter().enumerate() {
