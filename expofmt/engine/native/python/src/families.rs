@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyList, PySequence, PySlice, PyString};
 
 use crate::model::{Model, named_tuple};
 use crate::panics::caught;
+use crate::reading::Texts;
 use crate::samples::NativeSamples;
 use crate::sequence::{places, row};
 
@@ -75,13 +76,13 @@ impl ScannedFamilies {
     /// `MetricFamily` objects by name.
     fn assembled<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let model = Model::get(py)?;
-        let none = py.None();
+        let none = || py.None().into_bound(py);
         let found = PyDict::new(py);
         for family in &self.families {
             let Parts { name, help, samples } = self.parts(py, family)?;
-            let help = help.as_ref().map_or(none.bind(py), |help| help.as_any());
-            let kind = model.metric_type(py, family.kind);
-            let made = model.family.make(py, [name.as_any(), kind, help, none.bind(py), samples.as_any()])?;
+            let help = help.map_or_else(none, Bound::into_any);
+            let kind = model.metric_type(py, family.kind).clone();
+            let made = model.family.make(py, [name.clone().into_any(), kind, help, none(), samples.into_any()])?;
             found.set_item(name, made)?;
         }
         Ok(found)
@@ -91,7 +92,8 @@ impl ScannedFamilies {
         let layout = &self.block.layout;
         let samples = NativeSamples::from(Samples::of(self.block.clone(), family.first, family.last));
         Ok(Parts {
-            name: PyString::from_bytes(py, layout.name(family.name))?,
+            // Most of its samples have the same name.
+            name: Texts::new(py).get(layout.name(family.name))?,
             help: family.help(layout).map(|help| PyString::from_bytes(py, &help)).transpose()?,
             samples: Bound::new(py, samples)?,
         })
@@ -116,7 +118,7 @@ pub fn assemble<'py>(families: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict
         let family = family?;
         let field = |number: usize| family.get_item(number);
         let (name, kind, help, unit, samples) = (field(0)?, field(1)?, field(2)?, field(3)?, field(4)?);
-        found.set_item(&name, model.family.make(py, [&name, &kind, &help, &unit, &samples])?)?;
+        found.set_item(&name, model.family.make(py, [name.clone(), kind, help, unit, samples])?)?;
     }
     Ok(found)
 }

@@ -3,118 +3,142 @@
 //! Samples, label sets and families are instances of slotted Python classes. A call of such a class costs about a
 //! microsecond, most of it for checks that what was parsed has passed already; it would take several times as long as
 //! everything else. What it does besides is little: it allocates an instance, and stores a reference in each slot. That
-//! is done here, by the functions that the interpreter itself would call, all of them of the stable ABI.
+//! is done here.
+//!
+//! Where the slots are is what the class itself says, in its list of members, which is how extension modules describe
+//! the members of theirs (`PyMemberDef`); that this is so is tried once for each class, before it is relied on.
+
+use std::ffi::CStr;
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::types::{PyTuple, PyType};
-use pyo3::{ffi, prelude::*};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
 
 /// A Python class whose instances consist of `N` slots.
 pub struct SlottedClass<const N: usize> {
     class: Py<PyType>,
     allocate: ffi::allocfunc,
-    slots: [Slot; N],
-}
-
-/// The descriptor of a slot, and what stores a value through it.
-struct Slot {
-    descriptor: Py<PyAny>,
-    store: ffi::descrsetfunc,
+    /// Where in an instance the slots are.
+    offsets: [usize; N],
 }
 
 impl<const N: usize> SlottedClass<N> {
-    /// Look at a class. It has to be what the functions below rely on, else this is a TypeError: a class whose
+    /// Look at a class. It has to be what [`SlottedClass::make`] relies on, else this is a TypeError: a class whose
     /// `__new__` is that of `object`, which does nothing but call the allocator; whose instances have the slots named
     /// here and nothing else; and which takes part in garbage collection.
     pub fn new(class: &Bound<'_, PyType>, names: [&str; N]) -> PyResult<SlottedClass<N>> {
         let py = class.py();
-        let refuse = |what: &str| PyTypeError::new_err(format!("{} {what}", class.repr().expect("a class has a name")));
-        // SAFETY: `class` is a type object, and so is that of `object`; the slot asked for exists in every type.
-        let news = [class.as_type_ptr(), py.get_type::<PyAny>().as_type_ptr()]
-            .map(|class| unsafe { ffi::PyType_GetSlot(class, ffi::Py_tp_new) });
-        if news[0].is_null() || news[0] != news[1] {
+        let refuse = |what: &str| PyTypeError::new_err(format!("{class} {what}"));
+        if slot(class, ffi::Py_tp_new) != slot(&py.get_type::<PyAny>(), ffi::Py_tp_new) {
             return Err(refuse("has a __new__ of its own"));
         }
-        // SAFETY: as above.
+        // SAFETY: `class` is a type object.
         let flags = unsafe { ffi::PyType_GetFlags(class.as_type_ptr()) };
         let collected = flags & ffi::Py_TPFLAGS_HAVE_GC != 0;
-        let dictoffset: isize = class.getattr("__dictoffset__")?.extract()?;
-        if !collected || dictoffset != 0 || !class.getattr("__slots__")?.eq(PyTuple::new(py, names)?)? {
+        let size = |attribute: &str| class.getattr(attribute)?.extract::<usize>();
+        // A header, and one reference for each name: no room for anything else.
+        let bare = py.get_type::<PyAny>().getattr("__basicsize__")?.extract::<usize>()?;
+        let length = bare + N * size_of::<*mut ffi::PyObject>();
+        let alone = size("__dictoffset__")? == 0 && size("__weakrefoffset__")? == 0 && size("__itemsize__")? == 0;
+        if !collected || !alone || size("__basicsize__")? != length {
             return Err(refuse("has other slots"));
         }
-        // SAFETY: as above.
-        let allocate = unsafe { ffi::PyType_GetSlot(class.as_type_ptr(), ffi::Py_tp_alloc) };
+        let allocate = slot(class, ffi::Py_tp_alloc);
         if allocate.is_null() {
             return Err(refuse("has no allocator"));
         }
-        let mut slots = Vec::with_capacity(N);
-        for name in names {
-            slots.push(Slot::new(class, name)?.ok_or_else(|| refuse("has something else in place of a slot"))?);
+        let mut offsets = [0; N];
+        for (name, offset) in names.iter().zip(&mut offsets) {
+            *offset = slot_offset(class, name).ok_or_else(|| refuse("has something else in place of a slot"))?;
         }
-        Ok(SlottedClass {
+        let slotted = SlottedClass {
             class: class.clone().unbind(),
-            // SAFETY: what stands in this slot of a type is a function of this type, if it is not null.
+            // SAFETY: what stands in this slot of a type, if it is not null, is a function of this type.
             allocate: unsafe { std::mem::transmute::<*mut std::ffi::c_void, ffi::allocfunc>(allocate) },
-            slots: slots.try_into().unwrap_or_else(|_| unreachable!("one slot was pushed for each name")),
-        })
+            offsets,
+        };
+        let given = names.map(|name| PyString::new(py, name).into_any());
+        let made = slotted.make(py, given.clone())?;
+        for (name, value) in names.iter().zip(given) {
+            if !made.getattr(*name)?.is(&value) {
+                return Err(refuse("keeps its slots elsewhere"));
+            }
+        }
+        Ok(slotted)
     }
 
-    /// A new instance that holds these values, in the order of the slots.
+    /// A new instance that holds these values, in the order in which the slots were named.
     ///
     /// None of the values may ever come to refer to the instance: the garbage collector is not told of it, because it
     /// would look in vain at each of a million samples, again and again.
-    pub fn make<'py>(&self, py: Python<'py>, values: [&Bound<'py, PyAny>; N]) -> PyResult<Bound<'py, PyAny>> {
-        // SAFETY: the allocator is called with the class that it was taken from, as `object.__new__` would do it. It
-        // returns a new reference or, with an exception set, null; the instance's slots are empty.
-        let instance = unsafe {
-            let instance = (self.allocate)(self.class.as_ptr().cast(), 0);
-            Bound::from_owned_ptr_or_err(py, instance)?
-        };
-        for (slot, value) in self.slots.iter().zip(values) {
-            slot.store(&instance, value)?;
+    pub fn make<'py>(&self, py: Python<'py>, values: [Bound<'py, PyAny>; N]) -> PyResult<Bound<'py, PyAny>> {
+        // SAFETY: The allocator is called with the class that it was taken from, as `object.__new__` would do it. It
+        // returns a new reference or, with an exception set, null.
+        //
+        // The instance is as long as a header and `N` references, and its members are at `offsets`, which `new` has
+        // taken from the class and found to be `N` different places behind the header. They are null so far, so no
+        // reference is lost when they are written; the references that are written are owned, and now the instance's.
+        //
+        // The class takes part in garbage collection, so the instance has the header at which `PyObject_GC_UnTrack`
+        // looks; for an instance that is not tracked, deallocation is none the different.
+        unsafe {
+            let pointer = (self.allocate)(self.class.as_ptr().cast(), 0);
+            let instance = Bound::from_owned_ptr_or_err(py, pointer)?;
+            for (offset, value) in self.offsets.iter().zip(values) {
+                pointer.byte_add(*offset).cast::<*mut ffi::PyObject>().write(value.into_ptr());
+            }
+            ffi::PyObject_GC_UnTrack(pointer.cast());
+            Ok(instance)
         }
-        // SAFETY: the class takes part in garbage collection, so the instance has the header that this looks at.
-        unsafe { ffi::PyObject_GC_UnTrack(instance.as_ptr().cast()) };
-        Ok(instance)
     }
 }
 
-impl Slot {
-    /// The slot of that name, or nothing if the class itself has no such slot.
-    fn new(class: &Bound<'_, PyType>, name: &str) -> PyResult<Option<Slot>> {
-        let py = class.py();
-        let member = py.import("types")?.getattr("MemberDescriptorType")?.cast_into::<PyType>()?;
-        let descriptor = class.getattr("__dict__")?.get_item(name)?;
-        if !descriptor.get_type().is(&member) || !descriptor.getattr("__objclass__")?.is(class) {
-            return Ok(None);
-        }
-        // SAFETY: `member` is a type object, and the slot exists in every type.
-        let store = unsafe { ffi::PyType_GetSlot(member.as_type_ptr(), ffi::Py_tp_descr_set) };
-        if store.is_null() {
-            return Ok(None);
-        }
-        // SAFETY: what stands in this slot of a type is a function of this type, if it is not null.
-        let store = unsafe { std::mem::transmute::<*mut std::ffi::c_void, ffi::descrsetfunc>(store) };
-        Ok(Some(Slot { descriptor: descriptor.unbind(), store }))
-    }
+/// What a type has in one of the slots that all types have.
+fn slot(class: &Bound<'_, PyType>, number: std::ffi::c_int) -> *mut std::ffi::c_void {
+    // SAFETY: `class` is a type object.
+    unsafe { ffi::PyType_GetSlot(class.as_type_ptr(), number) }
+}
 
-    fn store<'py>(&self, instance: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
-        // SAFETY: the function is that of the descriptor's type. It checks that the instance is one of the descriptor's
-        // class, and takes a reference of its own to the value.
-        match unsafe { (self.store)(self.descriptor.as_ptr(), instance.as_ptr(), value.as_ptr()) } {
-            0 => Ok(()),
-            _ => Err(PyErr::fetch(instance.py())),
+/// Where the instances of a class, itself and not a base of it, keep the slot of that name.
+fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> Option<usize> {
+    let mut member = slot(class, ffi::Py_tp_members).cast::<ffi::PyMemberDef>();
+    if member.is_null() {
+        return None;
+    }
+    // SAFETY: a type's members are an array, whose last element has no name; names end with a null byte. Both live as
+    // long as the type.
+    unsafe {
+        while !(*member).name.is_null() {
+            if CStr::from_ptr((*member).name).to_bytes() == name.as_bytes() {
+                let plain = (*member).type_code == ffi::Py_T_OBJECT_EX && (*member).flags == 0;
+                let header = size_of::<ffi::PyObject>() as isize;
+                return ((*member).offset >= header && plain).then_some((*member).offset as usize);
+            }
+            member = member.add(1);
         }
     }
+    None
 }
 
 /// A tuple of text, of which the garbage collector is not told: it cannot be part of a cycle.
-pub fn tuple_of_text<'py, T: IntoPyObject<'py>>(
+pub fn tuple_of_text<'py>(
     py: Python<'py>,
-    texts: impl ExactSizeIterator<Item = T>,
+    length: usize,
+    mut text: impl FnMut(usize) -> PyResult<Bound<'py, PyString>>,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let tuple = PyTuple::new(py, texts)?;
-    // SAFETY: tuples take part in garbage collection, so it has the header that this looks at.
-    unsafe { ffi::PyObject_GC_UnTrack(tuple.as_ptr().cast()) };
-    Ok(tuple)
+    // SAFETY: The tuple is new, and nobody else's, when its items are stored, each of them once; where that ends early
+    // the tuple goes, with null for the items that it lacks, as its deallocation allows for. Storing takes the
+    // reference over. As a tuple, it takes part in garbage collection, and has the header at which
+    // `PyObject_GC_UnTrack` looks.
+    unsafe {
+        let tuple = Bound::from_owned_ptr_or_err(py, ffi::PyTuple_New(length as ffi::Py_ssize_t))?;
+        ffi::PyObject_GC_UnTrack(tuple.as_ptr().cast());
+        for number in 0..length {
+            if ffi::PyTuple_SetItem(tuple.as_ptr(), number as ffi::Py_ssize_t, text(number)?.into_ptr()) != 0 {
+                return Err(PyErr::fetch(py));
+            }
+        }
+        Ok(tuple.cast_into_unchecked())
+    }
 }

@@ -1,11 +1,11 @@
 //! Rows as `Sample` objects.
 
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-use expofmt_core::block::{Exemplar, Labels, Layout, NO_LABELS, View};
+use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, View};
 use expofmt_core::label::{Items, Label};
-use foldhash::fast::FixedState;
+use memchr::memchr;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString, PyTuple};
 
@@ -20,15 +20,25 @@ pub struct Reader {
     kinds: Vec<KindObjects>,
     /// Where in `kinds` the kind of the last row stands.
     last: usize,
+    /// Where the values of a sample's labels stand, in the order of their names.
+    values: Vec<Range<usize>>,
 }
 
 /// What the samples of a kind share.
 struct KindObjects {
     kind: u32,
     name: Py<PyAny>,
-    /// The label names in sorted order, if the label sets of the kind are alike, and for each label as it is written its
-    /// place in that order.
-    labels: Option<(Py<PyAny>, Vec<u32>)>,
+    /// If the label sets of the kind are alike.
+    labels: Option<Labels>,
+}
+
+struct Labels {
+    /// The names in sorted order.
+    names: Py<PyAny>,
+    /// For each label as it is written, how many bytes stand before its value, counted from the value before it.
+    lengths: Vec<usize>,
+    /// For each label as it is written, its place in the order of names.
+    places: Vec<usize>,
 }
 
 /// How many kinds are remembered: a histogram has three.
@@ -36,51 +46,70 @@ const REMEMBERED_KINDS: usize = 8;
 
 impl Reader {
     pub fn sample<'py>(&mut self, py: Python<'py>, model: &Model, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let mut texts = Texts::new(py);
         let row = view.fields();
-        let mut strings = strings();
-        let strings = strings.as_deref_mut();
-        let mut texts = Texts { py, strings };
         let kind = self.kind(&mut texts, view)?;
+        let name = self.kinds[kind].name.bind(py).clone();
         let labels = if row.labels == NO_LABELS {
             model.no_labels.bind(py).clone()
         } else {
-            label_set(&mut texts, model, kind, view)?
+            self.label_set(&mut texts, model, kind, view)?
         };
-        let none = py.None();
-        let none = none.bind(py);
-        let (time, start, exemplars);
-        let timestamp = if view.block.times.is_empty() {
-            none
-        } else {
-            time = time_object(py, view.time())?;
-            &time
-        };
+        let none = || py.None().into_bound(py);
+        let time = if view.block.times.is_empty() { none() } else { time_object(py, view.time())? };
         let (exemplars, start) = match view.extra() {
-            None => (model.no_exemplars.bind(py), none),
+            None => (model.no_exemplars.bind(py).clone(), none()),
             Some(extra) => {
                 let found = extra.exemplars.iter().map(|exemplar| exemplar_object(&mut texts, model, exemplar));
-                exemplars = PyTuple::new(py, found.collect::<PyResult<Vec<_>>>()?)?.into_any();
-                start = time_object(py, extra.start)?;
-                (&exemplars, &start)
+                let exemplars = PyTuple::new(py, found.collect::<PyResult<Vec<_>>>()?)?;
+                (exemplars.into_any(), time_object(py, extra.start)?)
             }
         };
-        let value = PyFloat::new(py, row.value).into_any();
-        model.sample.make(py, [kind.name.bind(py), &labels, &value, timestamp, exemplars, start])
+        model.sample.make(py, [name, labels, PyFloat::new(py, row.value).into_any(), time, exemplars, start])
     }
 
-    fn kind(&mut self, texts: &mut Texts<'_, '_>, view: View<'_>) -> PyResult<&KindObjects> {
+    /// The label set of a sample that has labels.
+    fn label_set<'py>(
+        &mut self,
+        texts: &mut Texts<'py>,
+        model: &Model,
+        kind: usize,
+        view: View<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(Labels { names, lengths, places }) = &self.kinds[kind].labels else {
+            let mut labels = Vec::new();
+            view.sorted_labels(&mut labels);
+            return label_set_of(texts, model, &labels);
+        };
+        let spans = &mut self.values[..];
+        let mut at = view.fields().labels as usize;
+        for (length, &place) in lengths.iter().zip(places) {
+            let start = at + length;
+            at = start + memchr(b'"', &view.text[start..]).unwrap_or(0);
+            spans[place] = start..at;
+        }
+        let values = tuple_of_text(texts.py, places.len(), |place| texts.get(&view.text[spans[place].clone()]))?;
+        model.label_set.make(texts.py, [names.bind(texts.py).clone(), values.into_any()])
+    }
+
+    /// Where in `kinds` the kind of a row stands.
+    fn kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<usize> {
         let number = view.fields().kind;
         let layout = &view.block.layout;
         if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
             self.layout = Some(layout.clone());
             self.kinds.clear();
         } else if self.kinds[self.last].kind == number {
-            return Ok(&self.kinds[self.last]);
+            return Ok(self.last);
         } else if let Some(position) = self.kinds.iter().position(|known| known.kind == number) {
             self.last = position;
-            return Ok(&self.kinds[position]);
+            return Ok(position);
         }
         let objects = KindObjects::new(texts, view)?;
+        let labels = objects.labels.as_ref().map_or(0, |labels| labels.places.len());
+        if labels > self.values.len() {
+            self.values.resize(labels, 0..0);
+        }
         if self.kinds.len() < REMEMBERED_KINDS {
             self.last = self.kinds.len();
             self.kinds.push(objects);
@@ -88,12 +117,12 @@ impl Reader {
             self.last = (self.last + 1) % REMEMBERED_KINDS;
             self.kinds[self.last] = objects;
         }
-        Ok(&self.kinds[self.last])
+        Ok(self.last)
     }
 }
 
 impl KindObjects {
-    fn new(texts: &mut Texts<'_, '_>, view: View<'_>) -> PyResult<KindObjects> {
+    fn new(texts: &mut Texts<'_>, view: View<'_>) -> PyResult<KindObjects> {
         let kind = view.fields().kind;
         let layout = &view.block.layout;
         let name = texts.get(view.name())?.into_any().unbind();
@@ -105,62 +134,52 @@ impl KindObjects {
         let mut sorted: Vec<usize> = (0..names.len()).collect();
         sorted.sort_by_key(|&label| names[label]);
         let mut places = vec![0; names.len()];
-        for (place, &label) in (0..).zip(&sorted) {
+        for (place, &label) in sorted.iter().enumerate() {
             places[label] = place;
         }
-        let names = sorted.iter().map(|&label| texts.get(names[label])).collect::<PyResult<Vec<_>>>()?;
-        let names = tuple_of_text(texts.py, names.into_iter())?.into_any().unbind();
-        Ok(KindObjects { kind, name, labels: Some((names, places)) })
+        let names = tuple_of_text(texts.py, names.len(), |place| texts.get(names[sorted[place]]))?.into_any().unbind();
+        let segments = &layout.segments(shape)[..places.len()];
+        let lengths = segments.iter().map(|segment| (segment.text.end - segment.text.start) as usize).collect();
+        Ok(KindObjects { kind, name, labels: Some(Labels { names, lengths, places }) })
     }
-}
-
-fn label_set<'py>(
-    texts: &mut Texts<'_, 'py>,
-    model: &Model,
-    kind: &KindObjects,
-    view: View<'_>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = texts.py;
-    let Some((names, places)) = &kind.labels else {
-        let mut labels = Vec::new();
-        view.sorted_labels(&mut labels);
-        return label_set_of(texts, model, &labels);
-    };
-    let mut values: Vec<Option<Bound<'py, PyString>>> = vec![None; places.len()];
-    for (label, &place) in view.labels().zip(places) {
-        values[place as usize] = Some(texts.get(&label.value)?);
-    }
-    let values = tuple_of_text(py, values.into_iter())?;
-    model.label_set.make(py, [names.bind(py), values.as_any()])
 }
 
 /// A label set of labels that are sorted by name.
-fn label_set_of<'py>(texts: &mut Texts<'_, 'py>, model: &Model, labels: &[Label<'_>]) -> PyResult<Bound<'py, PyAny>> {
+fn label_set_of<'py>(texts: &mut Texts<'py>, model: &Model, labels: &[Label<'_>]) -> PyResult<Bound<'py, PyAny>> {
     if labels.is_empty() {
         return Ok(model.no_labels.bind(texts.py).clone());
     }
-    let names = labels.iter().map(|label| texts.get(&label.name)).collect::<PyResult<Vec<_>>>()?;
-    let values = labels.iter().map(|label| texts.get(&label.value)).collect::<PyResult<Vec<_>>>()?;
-    let names = tuple_of_text(texts.py, names.into_iter())?;
-    let values = tuple_of_text(texts.py, values.into_iter())?;
-    model.label_set.make(texts.py, [names.as_any(), values.as_any()])
+    let names = tuple_of_text(texts.py, labels.len(), |place| texts.get(&labels[place].name))?;
+    let values = tuple_of_text(texts.py, labels.len(), |place| texts.get(&labels[place].value))?;
+    model.label_set.make(texts.py, [names.into_any(), values.into_any()])
 }
 
-fn exemplar_object<'py>(texts: &mut Texts<'_, 'py>, model: &Model, exemplar: &Exemplar) -> PyResult<Bound<'py, PyAny>> {
-    let labels: Vec<Label<'_>> = Labels::Items(Items::new(&exemplar.labels)).collect();
+fn exemplar_object<'py>(texts: &mut Texts<'py>, model: &Model, exemplar: &Exemplar) -> PyResult<Bound<'py, PyAny>> {
+    let labels: Vec<Label<'_>> = block::Labels::Items(Items::new(&exemplar.labels)).collect();
     let labels = label_set_of(texts, model, &labels)?;
     let time = time_object(texts.py, exemplar.time)?;
     model.exemplar_class.bind(texts.py).call1((labels, exemplar.value, time))
 }
 
 /// Bytes that are UTF-8 as `str`, one for equal texts wherever that is cheap.
-struct Texts<'s, 'py> {
+pub struct Texts<'py> {
     py: Python<'py>,
-    strings: Option<&'s mut Strings>,
+    strings: Option<MutexGuard<'static, Strings>>,
 }
 
-impl<'py> Texts<'_, 'py> {
-    fn get(&mut self, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+impl<'py> Texts<'py> {
+    /// Not to be kept for longer than is needed to make a few objects: meanwhile, nobody else finds the strings. He goes
+    /// without them, because to make a string may run the garbage collector, and that any Python code.
+    pub fn new(py: Python<'py>) -> Texts<'py> {
+        let strings = match STRINGS.try_lock() {
+            Ok(strings) => Some(strings),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        Texts { py, strings }
+    }
+
+    pub fn get(&mut self, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
         match &mut self.strings {
             Some(strings) if (2..=LONGEST).contains(&text.len()) => strings.get(self.py, text),
             // Python itself has but one `str` of a single ASCII character.
@@ -178,13 +197,14 @@ static STRINGS: Mutex<Strings> = Mutex::new(Strings { entries: Vec::new() });
 const ENTRIES: usize = 4096;
 const LONGEST: usize = 64;
 
-/// The strings, unless they are in use: to make a string may run the garbage collector, and that any Python code.
-fn strings() -> Option<MutexGuard<'static, Strings>> {
-    match STRINGS.try_lock() {
-        Ok(strings) => Some(strings),
-        Err(TryLockError::Poisoned(poisoned)) => Some(PoisonError::into_inner(poisoned)),
-        Err(TryLockError::WouldBlock) => None,
-    }
+/// Whoever finds texts that collide gains nothing: they displace each other.
+fn hash(text: &[u8]) -> u64 {
+    let word = |at: usize| text[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let ends = match text.len() {
+        8.. => word(0) ^ word(text.len() - 8).rotate_left(29),
+        _ => text.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    };
+    (ends ^ text.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 impl Strings {
@@ -192,8 +212,7 @@ impl Strings {
         if self.entries.is_empty() {
             self.entries.resize_with(ENTRIES, || None);
         }
-        let hash = FixedState::with_seed(0).hash_one(text);
-        let entry = &mut self.entries[hash as usize % ENTRIES];
+        let entry = &mut self.entries[hash(text) as usize % ENTRIES];
         if let Some(known) = entry {
             let known = known.bind(py);
             if known.to_str()?.as_bytes() == text {
