@@ -42,6 +42,19 @@ impl Bound {
         value.map_or(Bound::ABSENT, Bound::of)
     }
 
+    /// A number that is to others as the bound is to theirs.
+    pub fn key(self) -> u64 {
+        const SIGN: u64 = 1 << 63;
+        match self.rank {
+            Rank::Number if self.number.is_sign_negative() => !self.number.to_bits(),
+            Rank::Number => self.number.to_bits() | SIGN,
+            // No number has so many bits.
+            Rank::Nan => u64::MAX - 2,
+            Rank::NoNumber => u64::MAX - 1,
+            Rank::Absent => u64::MAX,
+        }
+    }
+
     pub fn is_number(self) -> bool {
         self.rank == Rank::Number
     }
@@ -79,10 +92,15 @@ mod tests {
 
     #[test]
     fn bounds_are_sorted_as_numbers() {
-        let mut bounds = ["x", "+Inf", "0.5", "NaN", "10", "-Inf", "1e400"];
+        let mut bounds = ["x", "+Inf", "0.5", "NaN", "10", "-Inf", "1e400", "-0.5", "0", "-1"];
         bounds.sort_by_key(|text| Bound::of(text.as_bytes()));
-        assert_eq!(bounds, ["-Inf", "0.5", "10", "+Inf", "NaN", "x", "1e400"]);
+        assert_eq!(bounds, ["-Inf", "-1", "-0.5", "0", "0.5", "10", "+Inf", "NaN", "x", "1e400"]);
+        bounds.reverse();
+        bounds.swap(0, 1);
         assert!(Bound::of(b"x") < Bound::of_label(None));
+        bounds.sort_by_key(|text| Bound::of(text.as_bytes()).key());
+        assert_eq!(bounds, ["-Inf", "-1", "-0.5", "0", "0.5", "10", "+Inf", "NaN", "x", "1e400"]);
+        assert!(Bound::of(b"x").key() < Bound::ABSENT.key());
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use crate::block::View;
 use crate::build::Builder;
 use crate::escape::{EscapingScheme, escape_label_name, escape_name};
 use crate::family::MetricType;
 use crate::label::{is_legacy_metric_name, push_escaped, push_quoted};
 use crate::number::{push_float, push_milliseconds};
-use crate::order::{Place, compare, order};
+use crate::order::{Lines, Place, compare, order};
 use crate::samples::Samples;
 use crate::spell::{Spelled, Speller};
 
@@ -21,24 +23,72 @@ pub struct Family<'a> {
     pub samples: &'a Samples,
 }
 
+/// Where text goes.
+pub trait Output {
+    /// Append.
+    fn push(&mut self, text: &[u8]);
+
+    /// Forget all but the first bytes that were appended.
+    fn truncate(&mut self, length: usize);
+}
+
+impl Output for Vec<u8> {
+    fn push(&mut self, text: &[u8]) {
+        self.extend_from_slice(text);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.truncate(length);
+    }
+}
+
 /// Canonical text: families in the order given, the samples of each in canonical order.
 ///
 /// With `literals`, values whose canonical spelling would denote another number keep the spelling of their input.
 pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_to(&mut out, families, escaping, literals);
+    out
+}
+
+/// The same, to an output that is empty.
+pub fn encode_to(out: &mut impl Output, families: &[Family<'_>], escaping: EscapingScheme, literals: bool) {
     if escaping == EscapingScheme::AllowUtf8 {
-        return written(families, literals);
+        return write(out, families, literals);
     }
     let escaped: Vec<(Cow<'_, [u8]>, Cow<'_, Samples>)> =
         families.iter().map(|family| (escape_name(family.name, escaping), escape_samples(family, escaping))).collect();
     let families: Vec<Family<'_>> =
         families.iter().zip(&escaped).map(|(family, (name, samples))| Family { name, samples, ..*family }).collect();
-    written(&families, literals)
+    write(out, &families, literals);
 }
 
-fn written(families: &[Family<'_>], literals: bool) -> Vec<u8> {
-    let mut writer = Writer { out: Vec::new(), speller: Speller::default(), literals };
+/// About how long the text will be; seldom less than that, where names need no escaping.
+pub fn likely_length(families: &[Family<'_>]) -> usize {
+    families.iter().map(family_length).sum()
+}
+
+fn family_length(family: &Family<'_>) -> usize {
+    const METADATA: usize = "# HELP  \n# TYPE  gaugehistogram\n".len();
+    // What a line has besides what stands in its text: its value and the blank before it, or only the line feed, and some
+    // digits more where a number is spelt longer.
+    const BUILT: usize = " -1.2345678901234567e+123\n".len();
+    const READ: usize = 8;
+    let metadata = METADATA + 2 * family.name.len() + family.help.map_or(0, |help| help.len());
+    let parts = family.samples.parts().iter().map(|part| {
+        let rows = &part.block.rows[part.first as usize..part.last as usize];
+        let rest = if part.block.layout.placed { READ } else { family.name.len() + "_bucket".len() + BUILT };
+        let times = if part.block.times.is_empty() || part.block.layout.placed { 0 } else { " 1395066363000".len() };
+        rows.iter().map(|row| (row.end - row.start) as usize).sum::<usize>() + rows.len() * (rest + times)
+    });
+    metadata + parts.sum::<usize>()
+}
+
+fn write(out: &mut impl Output, families: &[Family<'_>], literals: bool) {
+    let mut writer =
+        Writer { out, flushed: 0, text: Vec::new(), speller: Speller::default(), literals, lines: Lines::default() };
     families.iter().for_each(|family| writer.family(family));
-    writer.out
+    writer.flush(writer.text.len());
 }
 
 /// The family's samples under names that the scheme allows; a suffix is not part of the name that is escaped.
@@ -62,50 +112,63 @@ fn escape_samples<'a>(family: &Family<'a>, escaping: EscapingScheme) -> Cow<'a, 
     Cow::Owned(builder.finish())
 }
 
-struct Writer<'a> {
-    out: Vec<u8>,
+/// So much text is kept back before it goes to the output: as much as fits well in a processor's cache.
+const KEPT: usize = 64 << 10;
+
+struct Writer<'a, 'o, O> {
+    out: &'o mut O,
+    /// How much text is in the output, and what follows it.
+    flushed: usize,
+    text: Vec<u8>,
     speller: Speller<'a>,
     literals: bool,
+    /// Those of a family that is not in order.
+    lines: Lines,
 }
 
-impl<'a> Writer<'a> {
+impl<'a, O: Output> Writer<'a, '_, O> {
     fn family(&mut self, family: &Family<'a>) {
+        let name = written_name(family.name);
         if let Some(help) = family.help {
-            self.metadata(b"# HELP ", family.name);
-            push_escaped(&mut self.out, help, false);
-            self.out.push(b'\n');
+            self.text.extend_from_slice(b"# HELP ");
+            self.text.extend_from_slice(&name);
+            self.text.push(b' ');
+            match memchr2(b'\\', b'\n', help) {
+                Some(_) => push_escaped(&mut self.text, help, false),
+                None => self.text.extend_from_slice(help),
+            }
+            self.text.push(b'\n');
         }
-        self.metadata(b"# TYPE ", family.name);
         let word = if family.kind == MetricType::Unknown { "untyped" } else { family.kind.as_str() };
-        self.out.extend_from_slice(word.as_bytes());
-        self.out.push(b'\n');
+        self.text.extend_from_slice(b"# TYPE ");
+        self.text.extend_from_slice(&name);
+        self.text.push(b' ');
+        self.text.extend_from_slice(word.as_bytes());
+        self.text.push(b'\n');
         self.speller.begin(family.name, family.kind);
-        let start = self.out.len();
+        let start = self.flushed + self.text.len();
         if !self.samples_in_order(family.samples) {
-            self.out.truncate(start);
-            self.samples_sorted(family.samples);
+            self.rewind(start);
+            self.samples_sorted(family);
         }
-    }
-
-    fn metadata(&mut self, keyword: &[u8], name: &[u8]) {
-        self.out.extend_from_slice(keyword);
-        if is_legacy_metric_name(name) {
-            self.out.extend_from_slice(name);
-        } else {
-            push_quoted(&mut self.out, name);
-        }
-        self.out.push(b' ');
     }
 
     /// Write samples as long as they come in canonical order; false where one does not.
     fn samples_in_order(&mut self, samples: &'a Samples) -> bool {
         let mut last: Option<Place<'_>> = None;
         for view in samples.views() {
-            let next = Place { spelled: push_sample(&mut self.out, &mut self.speller, view, self.literals), view };
+            let line = self.text.len();
+            let mut next = Place { spelled: push_sample(&mut self.text, &mut self.speller, view, self.literals), view };
             if let Some(last) = &last
-                && compare(&self.speller, &self.out, last, &self.out, &next).is_gt()
+                && compare(&self.speller, &self.text, last, &self.text, &next).is_gt()
             {
                 return false;
+            }
+            if line > KEPT {
+                // The next sample will be compared with this one.
+                self.flush(line);
+                next.spelled.start -= line;
+                next.spelled.end -= line;
             }
             last = Some(next);
         }
@@ -113,21 +176,43 @@ impl<'a> Writer<'a> {
     }
 
     /// Write samples aside, and then their lines in canonical order.
-    fn samples_sorted(&mut self, samples: &'a Samples) {
-        let mut lines = Vec::new();
-        let mut ends = Vec::with_capacity(samples.len() + 1);
-        ends.push(0);
-        let mut spelled = Vec::with_capacity(samples.len());
-        for view in samples.views() {
-            spelled.push(push_sample(&mut lines, &mut self.speller, view, self.literals));
-            ends.push(lines.len());
+    fn samples_sorted(&mut self, family: &Family<'a>) {
+        self.flush(self.text.len());
+        self.lines.begin(family.samples.len(), family_length(family));
+        for view in family.samples.views() {
+            self.lines.push(|text| push_sample(text, &mut self.speller, view, self.literals));
         }
-        self.out.reserve(lines.len());
-        for index in order(&self.speller, samples, &lines, &spelled) {
-            let index = index as usize;
-            self.out.extend_from_slice(&lines[ends[index]..ends[index + 1]]);
+        for entry in order(&self.speller, family.samples, &self.lines) {
+            self.out.push(&self.lines.text[self.lines.line(&entry)]);
         }
+        self.flushed += self.lines.text.len();
     }
+
+    /// Hand over the first bytes of the text that was kept back.
+    fn flush(&mut self, length: usize) {
+        self.out.push(&self.text[..length]);
+        self.text.drain(..length);
+        self.flushed += length;
+    }
+
+    /// Forget all text but so much.
+    fn rewind(&mut self, length: usize) {
+        if length < self.flushed {
+            self.out.truncate(length);
+            self.flushed = length;
+        }
+        self.text.truncate(length - self.flushed);
+    }
+}
+
+/// A metric name as metadata lines have it.
+fn written_name(name: &[u8]) -> Cow<'_, [u8]> {
+    if is_legacy_metric_name(name) {
+        return Cow::Borrowed(name);
+    }
+    let mut quoted = Vec::new();
+    push_quoted(&mut quoted, name);
+    Cow::Owned(quoted)
 }
 
 /// Append the line of a sample.
@@ -263,5 +348,24 @@ mod tests {
             encode(&[Family { samples: &samples, ..family }], EscapingScheme::Values, true),
             b"# TYPE g gauge\n"
         );
+    }
+
+    #[test]
+    fn what_was_handed_over_is_taken_back_where_order_ends() {
+        let sample = |number: usize| format!("g{{a=\"{}\"}} {number}\n", "x".repeat(1000 + number));
+        let sorted: String = (1..201).map(sample).collect();
+        let out_of_order = format!("{sorted}{}", sample(0));
+        let in_order = format!("{}{sorted}", sample(0));
+        assert!(sorted.len() > 3 * KEPT);
+        for text in [&in_order, &out_of_order] {
+            assert_eq!(canonical("g", MetricType::Gauge, text), in_order);
+        }
+        let (first, second) = (read("b 1\n"), read(&out_of_order));
+        let family = |samples| Family { name: b"g", kind: MetricType::Gauge, help: None, samples };
+        let families = [family(&first), family(&second), family(&first)];
+        let written = String::from_utf8(encode(&families, EscapingScheme::AllowUtf8, false)).expect("UTF-8");
+        let head = "# TYPE g gauge\n";
+        assert_eq!(written, format!("{head}b 1\n{head}{in_order}{head}b 1\n"));
+        assert!((written.len()..2 * written.len()).contains(&likely_length(&families)));
     }
 }

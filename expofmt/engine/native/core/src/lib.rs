@@ -21,6 +21,7 @@ pub mod label;
 pub mod number;
 pub mod order;
 pub mod pickle;
+pub mod plan;
 pub mod relabel;
 pub mod rules;
 pub mod samples;

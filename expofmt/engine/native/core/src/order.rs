@@ -8,12 +8,17 @@
 //! byte in which their texts differ decides.
 
 use std::cmp::Ordering;
+use std::ops::Range;
+
+use memchr::memchr;
 
 use crate::block::{Time, View};
+use crate::bound::Bound;
 use crate::family::MetricType;
 use crate::label::{Items, decoded};
+use crate::plan::{ESCAPED, Plan};
 use crate::samples::Samples;
-use crate::spell::{ESCAPED, Spelled, Speller};
+use crate::spell::{Spelled, Speller};
 
 /// The indices of the samples in canonical order, or none if they are in order.
 pub fn canonical_order(samples: &Samples, name: &[u8], kind: MetricType) -> Option<Vec<u32>> {
@@ -22,9 +27,9 @@ pub fn canonical_order(samples: &Samples, name: &[u8], kind: MetricType) -> Opti
     if is_in_order(&mut speller, samples) {
         return None;
     }
-    let mut text = Vec::new();
-    let spelled: Vec<Spelled> = samples.views().map(|view| speller.push(&mut text, view)).collect();
-    Some(order(&speller, samples, &text, &spelled))
+    let mut lines = Lines::default();
+    samples.views().for_each(|view| lines.push(|text| speller.push(text, view)));
+    Some(order(&speller, samples, &lines).iter().map(|entry| entry.index).collect())
 }
 
 fn is_in_order<'a>(speller: &mut Speller<'a>, samples: &'a Samples) -> bool {
@@ -53,17 +58,16 @@ pub struct Place<'a> {
 
 /// How two samples stand to each other, each with the text that it was written to.
 pub fn compare(speller: &Speller<'_>, text: &[u8], a: &Place<'_>, other_text: &[u8], b: &Place<'_>) -> Ordering {
-    compare_labels(text, &a.spelled, other_text, &b.spelled).then_with(|| compare_rest(speller, a, b))
-}
-
-fn compare_labels(text: &[u8], a: &Spelled, other_text: &[u8], b: &Spelled) -> Ordering {
-    if a.labels != b.labels {
-        a.labels.cmp(&b.labels)
-    } else if a.class != b.class || a.class == ESCAPED {
-        compare_items(&text[a.start - 1..a.end], &other_text[b.start - 1..b.end])
+    let (plan, other) = (speller.plan(a.spelled.plan), speller.plan(b.spelled.plan));
+    let (place, other_place) = (&a.spelled, &b.spelled);
+    let labels = if plan.labels != other.labels {
+        plan.labels.cmp(&other.labels)
+    } else if plan.class != other.class || plan.class == ESCAPED {
+        compare_items(&text[place.start - 1..place.end], &other_text[other_place.start - 1..other_place.end])
     } else {
-        compare_texts(&text[a.start..a.end], &other_text[b.start..b.end])
-    }
+        compare_texts(&text[place.start..place.end], &other_text[other_place.start..other_place.end])
+    };
+    labels.then_with(|| Rest::of(a.view, plan, place.bound).cmp(&Rest::of(b.view, other, other_place.bound)))
 }
 
 /// Label sets of one class: what stands at their first difference is in a value, or ends one, which is less than anything.
@@ -85,53 +89,124 @@ fn compare_items(a: &[u8], b: &[u8]) -> Ordering {
 }
 
 /// What decides between samples of the same labels.
-fn compare_rest(speller: &Speller<'_>, a: &Place<'_>, b: &Place<'_>) -> Ordering {
-    let time = |place: &Place<'_>| place.view.time().map_or((true, Time::ABSENT), |time| (false, time));
-    let (plan, other) = (speller.plan(a.spelled.plan), speller.plan(b.spelled.plan));
-    time(a)
-        .cmp(&time(b))
-        .then_with(|| plan.rank.cmp(&other.rank))
-        .then_with(|| a.spelled.bound.cmp(&b.spelled.bound))
-        .then_with(|| plan.name.cmp(other.name))
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Rest<'a> {
+    is_timeless: bool,
+    time: Time,
+    rank: u8,
+    bound: u64,
+    name: &'a [u8],
 }
 
-/// The indices of samples in canonical order, from how they were written to a text.
-pub fn order(speller: &Speller<'_>, samples: &Samples, text: &[u8], spelled: &[Spelled]) -> Vec<u32> {
-    let mut entries: Vec<Entry> = (0..spelled.len() as u32).map(|index| Entry { prefix: 0, index }).collect();
-    let labels = |entry: &Entry| spelled[entry.index as usize].labels;
-    if !entries.is_sorted_by_key(labels) {
-        entries.sort_by_key(labels);
-    }
-    let place = |entry: &Entry| {
-        let index = entry.index as usize;
-        Place { spelled: spelled[index], view: samples.at(index) }
-    };
-    let settle = |group: &mut [Entry]| group.sort_by(|a, b| compare_rest(speller, &place(a), &place(b)));
-    for group in entries.chunk_by_mut(|a, b| labels(a) == labels(b)) {
-        let class = spelled[group[0].index as usize].class;
-        if class != ESCAPED && group.iter().all(|entry| spelled[entry.index as usize].class == class) {
-            let key = |entry: &Entry| {
-                let spelled = &spelled[entry.index as usize];
-                &text[spelled.start..spelled.end]
-            };
-            sort_texts(group, key, settle);
-        } else {
-            let mut keys = Vec::new();
-            let mut ends = vec![(0, 0); spelled.len()];
-            for entry in &*group {
-                let index = entry.index as usize;
-                let start = keys.len();
-                push_key(&mut keys, &text[spelled[index].start - 1..spelled[index].end]);
-                ends[index] = (start, keys.len());
-            }
-            let key = |entry: &Entry| {
-                let (start, end) = ends[entry.index as usize];
-                &keys[start..end]
-            };
-            sort_texts(group, key, settle);
+impl<'a> Rest<'a> {
+    fn of(view: View<'_>, plan: &Plan<'a>, bound: u64) -> Rest<'a> {
+        let time = view.time();
+        Rest {
+            is_timeless: time.is_none(),
+            time: time.unwrap_or(Time::ABSENT),
+            rank: plan.rank,
+            bound,
+            name: plan.name,
         }
     }
-    entries.iter().map(|entry| entry.index).collect()
+}
+
+/// Lines, or what they begin with, that were written in another order than the canonical one.
+#[derive(Default)]
+pub struct Lines {
+    pub text: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// This is kept small: the lines of a large family are many, and so would be the pages of memory that they take.
+struct Line {
+    start: usize,
+    plan: u32,
+    /// The length of its labels. More than this can hold would not be looked at.
+    labels: u32,
+}
+
+impl Lines {
+    /// Prepare for so many lines, and about so much text.
+    pub fn begin(&mut self, lines: usize, length: usize) {
+        self.text.clear();
+        self.lines.clear();
+        self.text.reserve(length);
+        self.lines.reserve(lines);
+    }
+
+    /// Append what is written of another sample.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Spelled) {
+        let start = self.text.len();
+        let spelled = write(&mut self.text);
+        let labels = u32::try_from(spelled.end - spelled.start).unwrap_or(u32::MAX);
+        self.lines.push(Line { start, plan: spelled.plan, labels });
+    }
+
+    /// Where a line stands in the text.
+    pub fn line(&self, entry: &Entry) -> Range<usize> {
+        let index = entry.index as usize;
+        self.lines[index].start..self.lines.get(index + 1).map_or(self.text.len(), |next| next.start)
+    }
+
+    fn plan<'a, 's>(&self, speller: &'s Speller<'a>, entry: &Entry) -> &'s Plan<'a> {
+        speller.plan(self.lines[entry.index as usize].plan)
+    }
+
+    /// Where its labels stand, without their brace, and without the bound.
+    fn labels(&self, speller: &Speller<'_>, entry: &Entry) -> Range<usize> {
+        let line = &self.lines[entry.index as usize];
+        // Where there are no labels, there may be no brace either.
+        let start = line.start + speller.plan(line.plan).head.len() + usize::from(line.labels > 0);
+        start..start + line.labels as usize
+    }
+
+    /// What stands between its labels and what ends its label set, if that is a bound.
+    fn bound(&self, speller: &Speller<'_>, entry: &Entry) -> u64 {
+        let Some(label) = self.plan(speller, entry).bound else { return 0 };
+        let rest = &self.text[self.labels(speller, entry).end..self.line(entry).end];
+        let value = match rest {
+            [b',' | b'{', rest @ ..] => rest.strip_prefix(label).and_then(|rest| rest.strip_prefix(b"=\"")),
+            _ => None,
+        };
+        let text = value.map(|value| &value[..memchr(b'"', value).unwrap_or(value.len())]);
+        Bound::of_label(text).key()
+    }
+}
+
+/// The lines of the samples in canonical order.
+pub fn order(speller: &Speller<'_>, samples: &Samples, lines: &Lines) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = (0..lines.lines.len() as u32).map(|index| Entry { prefix: 0, index }).collect();
+    let plan = |entry: &Entry| lines.plan(speller, entry);
+    let settle = |group: &mut [Entry]| {
+        let rest = |entry: &Entry| Rest::of(samples.at(entry.index as usize), plan(entry), lines.bound(speller, entry));
+        group.sort_by_cached_key(rest);
+    };
+    entries.sort_by_key(|entry| plan(entry).labels);
+    // Where labels cannot be compared as they are written, keys are made of them.
+    let mut keys = Vec::new();
+    let mut spans = Vec::new();
+    for group in entries.chunk_by_mut(|a, b| plan(a).labels == plan(b).labels) {
+        let class = plan(&group[0]).class;
+        if class != ESCAPED && group.iter().all(|entry| plan(entry).class == class) {
+            sort_texts(group, |entry| &lines.text[lines.labels(speller, entry)], settle);
+            continue;
+        }
+        spans.resize(lines.lines.len(), (0, 0));
+        keys.clear();
+        for entry in &*group {
+            let start = keys.len();
+            let labels = lines.labels(speller, entry);
+            push_key(&mut keys, &lines.text[labels.start - 1..labels.end]);
+            spans[entry.index as usize] = (start, keys.len());
+        }
+        let key = |entry: &Entry| {
+            let (start, end) = spans[entry.index as usize];
+            &keys[start..end]
+        };
+        sort_texts(group, key, settle);
+    }
+    entries
 }
 
 /// Append a text of a label set that is to others of as many labels as the set is to theirs, by the measure of
@@ -154,10 +229,10 @@ fn push_key(out: &mut Vec<u8>, labels: &[u8]) {
 
 /// A sample while it is being sorted.
 #[derive(Clone, Copy)]
-struct Entry {
+pub struct Entry {
     /// Eight bytes of its text, from where the texts of its group differ.
     prefix: u64,
-    index: u32,
+    pub index: u32,
 }
 
 /// Sort by texts none of which begins another one, by the measure of [`compare_texts`]. `settle` sorts those of the same
@@ -237,7 +312,6 @@ fn prefix(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bound::Bound;
     use crate::build::Builder;
     use crate::family::point_of;
 
