@@ -144,6 +144,12 @@ def test_a_format_without_a_grammar_is_a_value_error() -> None:
         engine.scan(b"", Format.PROTOBUF)
 
 
+def test_more_bytes_than_an_engine_can_take_are_one_fault() -> None:
+    # Of so many zeros, the operating system makes none as long as nobody looks at them.
+    found = engine.scan(bytes(2**32), Format.TEXT, comments=True)
+    assert found == engine.Scan([], [engine.Fault("input-too-large", 0, 0)], [], {})
+
+
 @pytest.mark.parametrize("data", [b"", b"\n", b" \t\n\n"])
 def test_an_empty_input_has_nothing(data: bytes) -> None:
     assert engine.scan(data, Format.TEXT, comments=True) == engine.Scan([], [], [], {})

@@ -30,6 +30,8 @@ __all__ = ["assemble", "encode", "pack", "scan"]
 
 _BOM: Final = "\xef\xbb\xbf"
 _NS_PER_MS: Final = 1_000_000
+# What the native engine can take, whose offsets are 32 bits wide.
+_MOST_BYTES: Final = 2**32 - 1
 # A float64 holds every integer up to here, and none of more digits than this.
 _EXACT_INTEGERS: Final = 2.0**53
 _MOST_DIGITS: Final = 309
@@ -63,6 +65,8 @@ def scan(
     """
     if dialect is not Format.TEXT:
         raise ValueError(f"the Lark engine has no grammar for {dialect}")
+    if len(data) > _MOST_BYTES:
+        return Scan([], [Fault(Code.INPUT_TOO_LARGE, 0, 0)], [], {})
     return _Scanner(data, recover=recover, comments=comments, max_faults=max_faults).run()
 
 

@@ -23,6 +23,11 @@ def test_the_installed_version_is_this_one() -> None:
     assert metadata.version("expofmt") == expofmt.__version__
 
 
+def test_the_native_engine_is_of_the_same_version() -> None:
+    cargo = tomllib.loads((ROOT / "expofmt/engine/native/Cargo.toml").read_text(encoding="utf-8"))
+    assert cargo["workspace"]["package"]["version"] == expofmt.__version__
+
+
 def test_the_grammar_is_installed_whole() -> None:
     installed = {file.name: file.read_text() for file in resources.files("expofmt.grammar").iterdir() if file.is_file()}
     ours = {path.name: path.read_text() for path in (ROOT / "grammar").iterdir() if path.is_file()}

@@ -1,0 +1,44 @@
+"""Which engine runs, and what is said where one cannot. Each case starts an interpreter: the choice is made once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Final
+
+# In place of the native engine: nothing, and one of another version.
+ABSENT: Final = "import sys; sys.modules['expofmt.engine._native'] = None\n"
+OUTDATED: Final = (
+    "import sys, types\n"
+    "module = types.ModuleType('expofmt.engine._native'); module.__version__ = '0.0.0'\n"
+    "sys.modules[module.__name__] = module\n"
+)
+ENGINE: Final = "import expofmt; print(expofmt.ENGINE)\n"
+
+
+def started(program: str, engine: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "EXPOFMT_ENGINE": engine}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_a_native_engine_lark_runs() -> None:
+    assert started(ABSENT + ENGINE).stdout == "lark\n"
+    assert started(ABSENT + ENGINE, "lark").stdout == "lark\n"
+
+
+def test_an_engine_of_another_version_is_none() -> None:
+    assert started(OUTDATED + ENGINE).stdout == "lark\n"
+    ran = started(OUTDATED + ENGINE, "native")
+    assert ran.stderr.splitlines()[-1].startswith(
+        "ImportError: the native engine is that of expofmt 0.0.0, and this is "
+    )
+
+
+def test_a_missing_engine_that_was_asked_for_is_an_import_error_that_says_how_to_get_it() -> None:
+    wanted = (
+        "ImportError: the native engine is not installed: wheels hold it, and an installation from source makes it "
+        "where Rust's cargo is found"
+    )
+    assert started(ABSENT + ENGINE, "native").stderr.splitlines()[-1] == wanted
+    assert started(ABSENT + "from expofmt import engine; engine.use('native')").stderr.splitlines()[-1] == wanted

@@ -1,0 +1,165 @@
+"""What is particular to the native engine; what it has in common with the other one is in test_engine.py."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import expofmt
+from expofmt import Exemplar, Format, LabelSet, MetricFamily, MetricType, Sample, Samples
+from expofmt.engine import ScannedFamily, lark
+from tests.conftest import engines
+
+
+@pytest.fixture(scope="module")
+def native(pytestconfig: pytest.Config) -> ModuleType:
+    if "native" not in engines(pytestconfig):
+        pytest.skip("runs on the native engine alone")
+    from expofmt.engine import _native
+
+    return _native
+
+
+SAMPLES = [
+    Sample("a", {"b": "1", "c": "x y"}, 1.5, 3_000_001, [Exemplar({"t": "é"}, 2, 7)], -1),
+    Sample("a.b", {"é": '"\\\n'}, float("-inf"), -(10**24)),
+    Sample("a", {}, float("nan")),
+]
+
+
+def test_it_is_of_this_version(native: ModuleType) -> None:
+    assert native.__version__ == expofmt.__version__
+
+
+def test_the_other_engine_is_not_loaded(native: ModuleType) -> None:
+    program = "import sys, expofmt; expofmt.parse('a 1\\n'); sys.exit('lark' in sys.modules)"
+    environment = {**os.environ, "EXPOFMT_ENGINE": "native"}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
+
+
+def test_a_panic_is_a_runtime_error(native: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match=r"^a bug in expofmt's native engine: boom$"):
+        native._panic("boom")
+    # Where it happened is told as well.
+    assert "panicked at" in capfd.readouterr().err
+
+
+def test_both_engines_samples_stand_for_each_other(native: ModuleType) -> None:
+    mine, theirs = native.pack(SAMPLES), lark.pack(SAMPLES)
+    assert isinstance(mine, Samples)
+    assert mine == theirs
+    assert theirs == mine
+    assert hash(mine) == hash(theirs)
+    assert repr(mine) == repr(theirs)
+    assert mine != lark.pack(SAMPLES[1:])
+    assert lark.pack([]) != mine
+    for one, other in ((mine, theirs), (theirs, mine)):
+        assert list(one.concat(other, one)) == SAMPLES * 3
+        assert one.combine(other, "first", name="a", type=MetricType.GAUGE) == (one, [])
+        assert one.difference(other, name="a", type=MetricType.GAUGE) == (one[:0],) * 4
+        family = MetricFamily("a", samples=one)
+        assert native.assemble([scanned(family)]) == {"a": family}
+        assert lark.assemble([scanned(family)]) == {"a": family}
+
+
+def scanned(family: MetricFamily) -> ScannedFamily:
+    return ScannedFamily(family.name, family.type, family.help, family.unit, family.samples, 0, 1, True)
+
+
+def test_objects_are_those_that_python_would_make(native: ModuleType) -> None:
+    made = list(native.pack(SAMPLES))
+    for sample, wanted in zip(made, SAMPLES, strict=True):
+        assert sample == wanted
+        assert hash(sample) == hash(wanted)
+        assert repr(sample) == repr(wanted)
+        assert pickle.loads(pickle.dumps(sample)) == wanted
+        assert type(sample.labels) is LabelSet
+        assert type(sample.value) is float
+        assert sample.labels.pairs == wanted.labels.pairs
+    with pytest.raises(AttributeError):
+        made[0].name = "b"
+
+
+def test_equal_text_is_one_string(native: ModuleType) -> None:
+    family = native.scan(b'# HELP some x\nsome{job="web",id="1"} 1\nsome{job="web",id="2"} 1\n', Format.TEXT).families[
+        0
+    ]
+    first, second = family.samples
+    assert first.name is second.name is family.name
+    assert first.labels["job"] is second.labels["job"]
+    assert all(map(lambda mine, theirs: mine is theirs, first.labels, second.labels))
+
+
+def test_an_iterator_gives_objects_that_stay_as_they_are(native: ModuleType) -> None:
+    samples = native.pack([Sample("a", {"i": str(number)}, number) for number in range(100)])
+    iterator = iter(samples)
+    kept = [next(iterator) for _ in range(10)]
+    labels = [next(iterator).labels for _ in range(10)]
+    names = {sample: sample.value for sample in iterator}
+    assert kept == [Sample("a", {"i": str(number)}, number) for number in range(10)]
+    assert labels == [LabelSet(i=str(number)) for number in range(10, 20)]
+    assert [float(sample.labels["i"]) for sample in names] == list(names.values()) == list(range(20, 100))
+
+
+def test_objects_that_are_dropped_are_freed(native: ModuleType) -> None:
+    samples = native.pack([Sample("a", {"i": f"value {number}", "j": "x"}, number) for number in range(1000)])
+
+    def read() -> int:
+        kept = [(sample.labels, sample.value) for sample in samples]
+        kept += [(sample.labels, sample.value) for sample in list(samples)]
+        return len(kept)
+
+    read()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(20):
+        read()
+    gc.collect()
+    assert sys.getallocatedblocks() < before + 1000
+
+
+def test_bytes_that_are_no_pickled_samples_are_a_value_error(native: ModuleType) -> None:
+    for data in (b"", b"\xff", pickle.dumps(1)):
+        with pytest.raises(ValueError, match="no samples pickled"):
+            native._rebuild(data)
+
+
+def test_families_are_a_sequence_that_makes_them_when_asked(native: ModuleType, data: Path) -> None:
+    text = (data / "node_exporter.prom").read_bytes()
+    mine, theirs = native.scan(text, Format.TEXT).families, lark.scan(text, Format.TEXT).families
+    assert isinstance(mine, Sequence)
+    assert mine == theirs
+    assert theirs == mine
+    assert mine != theirs[1:]
+    assert mine != object()
+    assert [*mine] == theirs
+    assert mine[-1] == theirs[-1]
+    assert mine[2:9:3] == theirs[2:9:3]
+    assert [*reversed(mine)] == theirs[::-1]
+    assert repr(mine) == repr(theirs)
+    with pytest.raises(IndexError):
+        mine[len(theirs)]
+
+
+def test_many_threads_may_read_one_exposition(native: ModuleType, data: Path) -> None:
+    text = (data / "node_exporter.prom").read_bytes()
+    wanted = lark.assemble(lark.scan(text, Format.TEXT).families)
+    shared = native.scan(text, Format.TEXT).families
+
+    def read(_: int) -> bool:
+        own = native.assemble(native.scan(text, Format.TEXT).families)
+        return bool(own == wanted == native.assemble(shared)) and all(
+            list(family.samples) == list(wanted[family.name].samples) for family in shared
+        )
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(read, range(16)))
