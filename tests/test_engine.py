@@ -99,6 +99,14 @@ def test_faults_are_in_order_of_offset_with_related_places() -> None:
     ]
 
 
+def test_a_blank_at_the_end_is_told_with_and_without_a_line_feed() -> None:
+    for line in ("a 1", '{"a"} 1 2', "# TYPE a gauge"):
+        for end in (" ", "\t\t"):
+            for line_feed in ("", "\n", "\r\n"):
+                found = [fault for fault in scan(line + end + line_feed).faults if fault.code == "trailing-blank"]
+                assert [fault[1:3] for fault in found] == [(len(line), len(line + end))]
+
+
 def test_without_recovery_it_ends_at_the_first_fatal_fault() -> None:
     text = 'a{b="\\q"} 1\nb x\nc y\nd 1\n'
     stopped = scan(text, recover=False)
@@ -271,6 +279,9 @@ def test_what_was_not_read_from_one_input_has_no_span() -> None:
     assert found.compact().span(0) is None
     assert found.concat(found).span(0) is None
     assert pickle.loads(pickle.dumps(found)).span(0) is None
+    for gone, index in ((packed(*OBJECTS), 4), (found.compact(), -5), (packed(), 0)):
+        with pytest.raises(IndexError):
+            gone.span(index)
 
 
 def test_compact_and_pickle_leave_the_input_behind() -> None:

@@ -275,11 +275,9 @@ class LarkSamples(Samples):
     # ---------------------------------------------------------------------------------------- simple questions
 
     def span(self, index: int, /) -> Span | None:
-        spans = self.columns.spans
-        if not spans:
-            return None
         row = range(len(self))[index]
-        return Span(spans[2 * row], spans[2 * row + 1])
+        spans = self.columns.spans
+        return Span(spans[2 * row], spans[2 * row + 1]) if spans else None
 
     @property
     def has_timestamps(self) -> bool:

@@ -273,8 +273,8 @@ class _Scanner:
                 return
             columns.times[len(columns.names)] = time * _NS_PER_MS
         if is_count and not (value >= 0 and not (is_whole and value % 1)):
-            self.fault(Code.INVALID_COUNT, *match.span(value_group))
             family.complete = False
+            self.fault(Code.INVALID_COUNT, *match.span(value_group))
         if family is not self.current:
             self.current = family
             family.first_name = family.first_name or name_span
