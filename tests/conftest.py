@@ -18,6 +18,8 @@ ENGINES = {"native": "expofmt.engine._native", "lark": "expofmt.engine.lark"}
 settings.register_profile("dev", deadline=None)
 # In CI the examples are the same each time, so that a red run belongs to the change that it ran on.
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
+# For a machine that has an hour to spare: `poe agree`.
+settings.register_profile("agree", deadline=None, max_examples=20_000, print_blob=True)
 settings.load_profile("ci" if IN_CI else "dev")
 
 
@@ -59,6 +61,13 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     seam.use(request.param)
     yield request.param
     seam.use(before)
+
+
+@pytest.fixture(scope="session")
+def native_installed() -> None:
+    """For tests that compare the engines: without the native one they are skipped, and in CI, which builds it, fail."""
+    if not installed(ENGINES["native"]):
+        (pytest.fail if IN_CI else pytest.skip)("the native engine is not installed")
 
 
 @pytest.fixture(scope="session")
