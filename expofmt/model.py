@@ -76,11 +76,9 @@ class LabelSet(Mapping[str, str]):
     ('{code="200",method="get"}', '200', True)
     """
 
-    # Two tuples, because the samples of a family have the same names: an engine makes that of the names once for all.
-    __slots__ = ("_names", "_values")
+    __slots__ = ("_labels",)
 
-    _names: tuple[str, ...]
-    _values: tuple[str, ...]
+    _labels: dict[str, str]
 
     def __init__(self, source: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **labels: str) -> None:
         if isinstance(source, LabelSet):
@@ -99,16 +97,13 @@ class LabelSet(Mapping[str, str]):
         for (name, _), (next_name, _) in pairwise(pairs):
             if name == next_name:
                 raise ValueError(f"label {name!r} is given twice")
-        _set_label_names(self, tuple([name for name, _ in pairs]))
-        _set_label_values(self, tuple([value for _, value in pairs]))
+        _set_labels(self, dict(pairs))
 
     @classmethod
     def _of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
         """Wrap pairs that are known to be valid and sorted."""
         self = cls.__new__(cls)
-        names, values = zip(*pairs, strict=True) if pairs else ((), ())
-        _set_label_names(self, names)
-        _set_label_values(self, values)
+        _set_labels(self, dict(pairs))
         return self
 
     @property
@@ -118,7 +113,7 @@ class LabelSet(Mapping[str, str]):
         >>> LabelSet(code="200", method="get").pairs
         (('code', '200'), ('method', 'get'))
         """
-        return tuple(self._dict().items())
+        return tuple(self._labels.items())
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a label set does not change: make another one")
@@ -127,49 +122,43 @@ class LabelSet(Mapping[str, str]):
         raise AttributeError("a label set does not change: make another one")
 
     def __getitem__(self, name: str) -> str:
-        try:
-            return self._values[self._names.index(name)]
-        except ValueError:
-            raise KeyError(name) from None
+        return self._labels[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return name in self._labels
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._labels)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._labels)
 
     # The views that a mapping has of its own ask it for each value; those of a dict are much quicker.
     def items(self) -> ItemsView[str, str]:
-        return self._dict().items()
+        return self._labels.items()
 
     def values(self) -> ValuesView[str]:
-        return self._dict().values()
-
-    def _dict(self) -> dict[str, str]:
-        return dict(zip(self._names, self._values))  # noqa: B905 - of one length, and to say so doubles the time
+        return self._labels.values()
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, LabelSet):
-            return self._names == other._names and self._values == other._values
-        return self._dict() == other if isinstance(other, Mapping) else NotImplemented
+            return self._labels == other._labels
+        return self._labels == other if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self._names, self._values))
+        return hash(self.pairs)
 
     def __str__(self) -> str:
         return "{" + ",".join(f"{_bare_or_quoted(name)}={quote(value)}" for name, value in self.items()) + "}"
 
     def __repr__(self) -> str:
-        return f"LabelSet({self._dict()!r})"
+        return f"LabelSet({self._labels!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LabelSet, (self.pairs,)
 
 
-_set_label_names, _set_label_values = (vars(LabelSet)[slot].__set__ for slot in LabelSet.__slots__)
+_set_labels = vars(LabelSet)["_labels"].__set__
 
 NO_LABELS: Final = LabelSet()
 

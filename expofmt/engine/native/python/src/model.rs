@@ -14,7 +14,7 @@ use crate::scanning::fatal_codes;
 
 pub struct Model {
     pub sample: SlottedClass<6>,
-    pub label_set: SlottedClass<2>,
+    pub label_set: SlottedClass<1>,
     pub family: SlottedClass<5>,
     pub sample_class: Py<PyType>,
     pub samples_class: Py<PyType>,
@@ -58,7 +58,7 @@ impl Model {
                 &class("Sample")?,
                 ["name", "labels", "value", "timestamp_ns", "exemplars", "start_timestamp_ns"],
             )?,
-            label_set: SlottedClass::new(&class("LabelSet")?, ["_names", "_values"])?,
+            label_set: SlottedClass::new(&class("LabelSet")?, ["_labels"])?,
             family: SlottedClass::new(&class("MetricFamily")?, ["name", "type", "help", "unit", "samples"])?,
             sample_class: class("Sample")?.unbind(),
             samples_class: class("Samples")?.unbind(),

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyString, PyType};
 
 /// A Python class whose instances consist of `N` slots.
 pub struct SlottedClass<const N: usize> {
@@ -119,26 +119,4 @@ fn slot_offset(class: &Bound<'_, PyType>, name: &str) -> Option<usize> {
         }
     }
     None
-}
-
-/// A tuple of text, of which the garbage collector is not told: it cannot be part of a cycle.
-pub fn tuple_of_text<'py>(
-    py: Python<'py>,
-    length: usize,
-    mut text: impl FnMut(usize) -> PyResult<Bound<'py, PyString>>,
-) -> PyResult<Bound<'py, PyTuple>> {
-    // SAFETY: The tuple is new, and nobody else's, when its items are stored, each of them once; where that ends early
-    // the tuple goes, with null for the items that it lacks, as its deallocation allows for. Storing takes the
-    // reference over. As a tuple, it takes part in garbage collection, and has the header at which
-    // `PyObject_GC_UnTrack` looks.
-    unsafe {
-        let tuple = Bound::from_owned_ptr_or_err(py, ffi::PyTuple_New(length as ffi::Py_ssize_t))?;
-        ffi::PyObject_GC_UnTrack(tuple.as_ptr().cast());
-        for number in 0..length {
-            if ffi::PyTuple_SetItem(tuple.as_ptr(), number as ffi::Py_ssize_t, text(number)?.into_ptr()) != 0 {
-                return Err(PyErr::fetch(py));
-            }
-        }
-        Ok(tuple.cast_into_unchecked())
-    }
 }

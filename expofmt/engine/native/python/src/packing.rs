@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::model::{Model, read_time};
 use crate::samples::NativeSamples;
@@ -71,9 +71,8 @@ fn read_exemplar(exemplar: &Bound<'_, PyAny>) -> PyResult<Exemplar> {
 /// The labels of a `LabelSet`, which are sorted by name.
 pub fn read_labels(label_set: &Bound<'_, PyAny>) -> PyResult<Vec<(PyBackedStr, PyBackedStr)>> {
     let py = label_set.py();
-    let names = label_set.getattr(intern!(py, "_names"))?.cast_into::<PyTuple>()?;
-    let values = label_set.getattr(intern!(py, "_values"))?.cast_into::<PyTuple>()?;
-    names.iter().zip(values.iter()).map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect()
+    let labels = label_set.getattr(intern!(py, "_labels"))?.cast_into::<PyDict>()?;
+    labels.iter().map(|(name, value)| Ok((name.extract()?, value.extract()?))).collect()
 }
 
 /// Labels as what the core takes for labels.

@@ -1,16 +1,14 @@
 //! Rows as `Sample` objects.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, View};
 use expofmt_core::label::{Items, Label};
 use memchr::memchr;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
 use crate::model::{Model, time_object};
-use crate::objects::tuple_of_text;
 
 /// Makes objects of one row after the other, and remembers what neighbouring rows have in common.
 #[derive(Default)]
@@ -20,8 +18,6 @@ pub struct Reader {
     kinds: Vec<KindObjects>,
     /// Where in `kinds` the kind of the last row stands.
     last: usize,
-    /// Where the values of a sample's labels stand, in the order of their names.
-    values: Vec<Range<usize>>,
 }
 
 /// What the samples of a kind share.
@@ -33,12 +29,11 @@ struct KindObjects {
 }
 
 struct Labels {
-    /// The names in sorted order.
-    names: Py<PyAny>,
-    /// For each label as it is written, how many bytes stand before its value, counted from the value before it.
-    lengths: Vec<usize>,
-    /// For each label as it is written, its place in the order of names.
-    places: Vec<usize>,
+    /// The names in sorted order, with no values yet.
+    template: Py<PyDict>,
+    /// For each label as it is written: how many bytes stand before its value, counted from the value before it; and its
+    /// name.
+    written: Vec<(usize, Py<PyString>)>,
 }
 
 /// How many kinds are remembered: a histogram has three.
@@ -76,20 +71,20 @@ impl Reader {
         kind: usize,
         view: View<'_>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Some(Labels { names, lengths, places }) = &self.kinds[kind].labels else {
+        let py = texts.py;
+        let Some(Labels { template, written }) = &self.kinds[kind].labels else {
             let mut labels = Vec::new();
             view.sorted_labels(&mut labels);
             return label_set_of(texts, model, &labels);
         };
-        let spans = &mut self.values[..];
+        let labels = template.bind(py).copy()?;
         let mut at = view.fields().labels as usize;
-        for (length, &place) in lengths.iter().zip(places) {
+        for (length, name) in written {
             let start = at + length;
             at = start + memchr(b'"', &view.text[start..]).unwrap_or(0);
-            spans[place] = start..at;
+            labels.set_item(name.bind(py), texts.get(&view.text[start..at])?)?;
         }
-        let values = tuple_of_text(texts.py, places.len(), |place| texts.get(&view.text[spans[place].clone()]))?;
-        model.label_set.make(texts.py, [names.bind(texts.py).clone(), values.into_any()])
+        model.label_set.make(py, [labels.into_any()])
     }
 
     /// Where in `kinds` the kind of a row stands.
@@ -106,10 +101,6 @@ impl Reader {
             return Ok(position);
         }
         let objects = KindObjects::new(texts, view)?;
-        let labels = objects.labels.as_ref().map_or(0, |labels| labels.places.len());
-        if labels > self.values.len() {
-            self.values.resize(labels, 0..0);
-        }
         if self.kinds.len() < REMEMBERED_KINDS {
             self.last = self.kinds.len();
             self.kinds.push(objects);
@@ -129,18 +120,19 @@ impl KindObjects {
         let Some(shape) = layout.shape(kind) else {
             return Ok(KindObjects { kind, name, labels: None });
         };
-        let names: Vec<&[u8]> = layout.segments(shape).iter().map(|segment| segment.name.of(view.text)).collect();
-        let names = &names[..shape.labels as usize];
-        let mut sorted: Vec<usize> = (0..names.len()).collect();
-        sorted.sort_by_key(|&label| names[label]);
-        let mut places = vec![0; names.len()];
-        for (place, &label) in sorted.iter().enumerate() {
-            places[label] = place;
+        let segments = &layout.segments(shape)[..shape.labels as usize];
+        let written = segments.iter().map(|segment| {
+            let length = segment.text.end - segment.text.start;
+            Ok((length as usize, texts.get(segment.name.of(view.text))?.unbind()))
+        });
+        let written = written.collect::<PyResult<Vec<_>>>()?;
+        let mut names: Vec<&[u8]> = segments.iter().map(|segment| segment.name.of(view.text)).collect();
+        names.sort_unstable();
+        let template = PyDict::new(texts.py);
+        for name in names {
+            template.set_item(texts.get(name)?, texts.py.None())?;
         }
-        let names = tuple_of_text(texts.py, names.len(), |place| texts.get(names[sorted[place]]))?.into_any().unbind();
-        let segments = &layout.segments(shape)[..places.len()];
-        let lengths = segments.iter().map(|segment| (segment.text.end - segment.text.start) as usize).collect();
-        Ok(KindObjects { kind, name, labels: Some(Labels { names, lengths, places }) })
+        Ok(KindObjects { kind, name, labels: Some(Labels { template: template.unbind(), written }) })
     }
 }
 
@@ -149,9 +141,11 @@ fn label_set_of<'py>(texts: &mut Texts<'py>, model: &Model, labels: &[Label<'_>]
     if labels.is_empty() {
         return Ok(model.no_labels.bind(texts.py).clone());
     }
-    let names = tuple_of_text(texts.py, labels.len(), |place| texts.get(&labels[place].name))?;
-    let values = tuple_of_text(texts.py, labels.len(), |place| texts.get(&labels[place].value))?;
-    model.label_set.make(texts.py, [names.into_any(), values.into_any()])
+    let found = PyDict::new(texts.py);
+    for label in labels {
+        found.set_item(texts.get(&label.name)?, texts.get(&label.value)?)?;
+    }
+    model.label_set.make(texts.py, [found.into_any()])
 }
 
 fn exemplar_object<'py>(texts: &mut Texts<'py>, model: &Model, exemplar: &Exemplar) -> PyResult<Bound<'py, PyAny>> {
