@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
 
 use crate::fault::Span;
 use crate::label::{Items, Label, decoded};
+use crate::scan::search::quote;
 
 /// The bytes that rows point into: an input, or what a [`crate::build::Builder`] wrote. Shared, never copied.
 pub type Text = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -247,12 +248,16 @@ impl<'a> View<'a> {
         }
         let layout = &*self.block.layout;
         match layout.shape(row.kind) {
-            Some(shape) => {
-                let segments = &layout.segments(shape)[..shape.labels as usize];
-                Labels::Regular { text: self.text, segments, at: row.labels as usize }
-            }
+            Some(shape) => Labels::Regular(self.values(shape)),
             None => Labels::Items(Items::new(&self.text[row.labels as usize..row.end as usize])),
         }
+    }
+
+    /// The values in written order of a row whose kind has this shape.
+    #[inline]
+    pub fn values(self, shape: Shape) -> Values<'a> {
+        let segments = &self.block.layout.segments(shape)[..shape.labels as usize];
+        Values { text: self.text, segments, at: self.fields().labels as usize }
     }
 
     /// The labels sorted by name, appended to an empty vector that the caller keeps for the next sample.
@@ -290,25 +295,42 @@ fn find<T>(column: &[(u32, T)], row: usize) -> Option<&T> {
     Some(&column[position].1)
 }
 
+/// The label values of a regular row; see [`View::values`].
+#[derive(Clone)]
+pub struct Values<'a> {
+    text: &'a [u8],
+    segments: &'a [Segment],
+    at: usize,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (segment, rest) = self.segments.split_first()?;
+        let start = self.at + (segment.text.end - segment.text.start) as usize;
+        self.segments = rest;
+        self.at = quote(self.text, start)?;
+        Some(&self.text[start..self.at])
+    }
+}
+
 /// The labels of a sample in written order; see [`View::labels`].
 pub enum Labels<'a> {
-    Regular { text: &'a [u8], segments: &'a [Segment], at: usize },
+    Regular(Values<'a>),
     Items(Items<'a>),
 }
 
 impl<'a> Iterator for Labels<'a> {
     type Item = Label<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Label<'a>> {
         match self {
-            Labels::Regular { text, segments, at } => {
-                let (segment, rest) = segments.split_first()?;
-                let start = *at + (segment.text.end - segment.text.start) as usize;
-                let length = memchr(b'"', &text[start..]).unwrap_or(0);
-                *segments = rest;
-                *at = start + length;
-                let name = Cow::Borrowed(segment.name.of(text));
-                Some(Label { name, value: Cow::Borrowed(&text[start..start + length]) })
+            Labels::Regular(values) => {
+                let name = values.segments.first()?.name.of(values.text);
+                Some(Label { name: Cow::Borrowed(name), value: Cow::Borrowed(values.next()?) })
             }
             Labels::Items(items) => loop {
                 let item = items.next()?;

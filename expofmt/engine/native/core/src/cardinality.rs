@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashSet, HashTable};
 
 use crate::block::{Extra, NO_LABELS, View};
 use crate::samples::Samples;
@@ -71,18 +73,18 @@ pub fn label_cardinality(samples: &Samples) -> BTreeMap<Vec<u8>, u64> {
                 let names = segments.map(|segment| segment.name.of(view.text));
                 names.map(|name| (columns.number(Cow::Borrowed(name)), &b""[..])).collect()
             });
-            for (label, (column, last)) in view.labels().zip(known) {
+            for (value, (column, last)) in view.values(shape).zip(known) {
                 // Neighbours have most values in common. At first none is known, which looks like an empty one.
-                let Cow::Borrowed(value) = label.value else { continue };
                 if value != *last || value.is_empty() {
-                    columns.add(*column, label.value);
+                    columns.add(*column, Cow::Borrowed(value));
                     *last = value;
                 }
             }
         }
     }
-    let Columns { numbers, values } = columns;
-    numbers.into_iter().map(|(name, number)| (name.into_owned(), values[number].count())).collect()
+    let mut counts: Vec<u64> = columns.values.iter().map(Values::count).collect();
+    columns.decoded.iter().for_each(|(column, _)| counts[*column] += 1);
+    columns.numbers.into_iter().map(|(name, number)| (name.into_owned(), counts[number])).collect()
 }
 
 /// The values of each label.
@@ -91,13 +93,17 @@ struct Columns<'a> {
     /// By the label's name.
     numbers: HashMap<Cow<'a, [u8]>, usize, RandomState>,
     values: Vec<Values<'a>>,
+    /// Values that are written with escapes, which are no others than all that are written without, and rare.
+    decoded: HashSet<(usize, Vec<u8>), RandomState>,
+    state: RandomState,
 }
 
 /// Distinct texts. Many labels have a single value, which needs no table.
 #[derive(Default)]
 struct Values<'a> {
-    first: Option<Cow<'a, [u8]>>,
-    others: HashSet<Cow<'a, [u8]>, RandomState>,
+    first: Option<&'a [u8]>,
+    /// With their hashes, so that the texts are not read again as the table grows.
+    others: HashTable<(u64, &'a [u8])>,
 }
 
 impl<'a> Columns<'a> {
@@ -110,18 +116,27 @@ impl<'a> Columns<'a> {
     }
 
     fn add(&mut self, column: usize, value: Cow<'a, [u8]>) {
-        let values = &mut self.values[column];
-        match &values.first {
-            None => values.first = Some(value),
-            Some(first) if *first == value => {}
-            Some(_) => {
-                values.others.insert(value);
+        match value {
+            Cow::Borrowed(value) => self.values[column].add(value, &self.state),
+            Cow::Owned(value) => {
+                self.decoded.insert((column, value));
             }
         }
     }
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    fn add(&mut self, value: &'a [u8], state: &RandomState) {
+        if *self.first.get_or_insert(value) == value {
+            return;
+        }
+        let hash = state.hash_one(value);
+        let known = |other: &(u64, &[u8])| other.0 == hash && other.1 == value;
+        if let Entry::Vacant(entry) = self.others.entry(hash, known, |(hash, _)| *hash) {
+            entry.insert((hash, value));
+        }
+    }
+
     fn count(&self) -> u64 {
         u64::from(self.first.is_some()) + self.others.len() as u64
     }

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
 use memchr::memrchr;
 
-use crate::block::{Block, Layout, NO_LABELS, Segment, Time, View};
+use crate::block::{Block, Layout, NO_LABELS, Segment, Shape, Time, View};
 use crate::bound::Bound;
 use crate::family::{MetricType, Point, point_of};
 use crate::label::Label;
@@ -93,7 +93,9 @@ struct Class<'a> {
     /// Whether the texts of label sets decide which rows of the group are the same.
     textual: bool,
     layout: &'a Layout,
-    /// Empty if the kind is irregular.
+    /// None if the kind is irregular.
+    shape: Option<Shape>,
+    /// Those of the shape; none if there is none.
     segments: &'a [Segment],
     /// Whether the label that the scope is about does not count like another.
     has_point: bool,
@@ -106,7 +108,7 @@ struct Class<'a> {
     order: Vec<u32>,
     /// Tells hashes of rows that are never the same from each other.
     salt: u64,
-    /// The hashes of label names, if the texts don't decide.
+    /// The hashes of the other labels' names in written order, if the texts don't decide.
     name_hashes: Vec<u64>,
 }
 
@@ -128,7 +130,7 @@ enum Split {
 
 impl<'a> Class<'a> {
     fn is_regular(&self) -> bool {
-        !self.segments.is_empty()
+        self.shape.is_some()
     }
 
     /// What comes before and between the values that are compared, unless these are in two parts.
@@ -188,8 +190,8 @@ impl<'a> Class<'a> {
     }
 
     /// The values of a regular row in written order, without the point's.
-    fn other_values(&self, key: &Key<'a>) -> impl Iterator<Item = Cow<'a, [u8]>> {
-        let values = key.view.labels().map(|label| label.value).enumerate();
+    fn other_values(&self, key: &Key<'a>) -> impl Iterator<Item = &'a [u8]> {
+        let values = self.shape.into_iter().flat_map(|shape| key.view.values(shape)).enumerate();
         values.filter(|(number, _)| self.cut != Some(*number)).map(|(_, value)| value)
     }
 }
@@ -287,9 +289,10 @@ impl<'a> Identity<'a> {
             class.plain = class.textual && !is_inner && !(class.has_point && counts_points);
             class.salt = hash_bytes(&self.state, &rows_alike.to_le_bytes());
             if !class.textual && class.is_regular() {
-                let names = class.segments[..class.segments.len() - 1].iter();
                 let text = class.layout.text();
-                class.name_hashes = names.map(|segment| hash_bytes(&self.state, segment.name.of(text))).collect();
+                let names = class.segments[..class.segments.len() - 1].iter().map(|segment| segment.name.of(text));
+                let others = names.enumerate().filter(|(number, _)| class.cut != Some(*number));
+                class.name_hashes = others.map(|(_, name)| hash_bytes(&self.state, name)).collect();
             }
         }
     }
@@ -301,7 +304,8 @@ impl<'a> Identity<'a> {
         let class = self.classes.len() as u32;
         self.class_numbers.insert((number, kind), class);
         let name = layout.name(layout.kinds[kind as usize].name);
-        let segments = layout.shape(kind).map_or(&[][..], |shape| layout.segments(shape));
+        let shape = layout.shape(kind);
+        let segments = shape.map_or(&[][..], |shape| layout.segments(shape));
         let (family, point) = match self.scope {
             Scope::Series(point) => (name, point.filter(|point| point.sample_name == name).map(|point| point.label)),
             Scope::Without(label) => (&b""[..], Some(label)),
@@ -342,6 +346,7 @@ impl<'a> Identity<'a> {
             group: 0,
             textual: false,
             layout,
+            shape,
             segments,
             has_point: point.is_some(),
             cut,
@@ -474,21 +479,21 @@ impl<'a> Identity<'a> {
 
     /// A hash of the labels, the point excepted, whatever their order.
     fn hash_labels(&self, class: &Class<'a>, key: &Key<'a>) -> u64 {
-        let point = if class.has_point { self.point_label() } else { b"" };
-        let mut sum = 0u64;
-        for (number, label) in key.view.labels().enumerate() {
-            let name = match class.name_hashes.get(number) {
-                Some(_) if class.cut == Some(number) => continue,
-                Some(&name) => name,
-                None if class.has_point && label.name == point => continue,
-                None => hash_bytes(&self.state, &label.name),
-            };
-            let mut hasher = self.state.build_hasher();
-            hasher.write(&label.value);
-            hasher.write_u64(name);
-            sum = sum.wrapping_add(hasher.finish());
+        if class.is_regular() {
+            let labels = class.name_hashes.iter().zip(class.other_values(key));
+            return labels.map(|(name, value)| self.hash_label(*name, value)).fold(0, u64::wrapping_add);
         }
-        sum
+        let point = class.has_point.then(|| self.point_label());
+        let labels = key.view.labels().filter(|label| point.is_none_or(|point| label.name != point));
+        let hashes = labels.map(|label| self.hash_label(hash_bytes(&self.state, &label.name), &label.value));
+        hashes.fold(0, u64::wrapping_add)
+    }
+
+    fn hash_label(&self, name: u64, value: &[u8]) -> u64 {
+        let mut hasher = self.state.build_hasher();
+        hasher.write(value);
+        hasher.write_u64(name);
+        hasher.finish()
     }
 
     /// Whether two samples are the same.

@@ -1,6 +1,5 @@
 //! Labels set on all samples.
 
-use std::borrow::Cow;
 use std::mem::take;
 
 use foldhash::fast::RandomState;
@@ -40,10 +39,7 @@ pub fn with_labels(samples: &Samples, replace: &[Pair], default: &[Pair]) -> Sam
             };
             let plan = plans.entry(kind).or_insert_with(|| Plan::new(layout.segments(shape), view.text, &given));
             values.clear();
-            values.extend(view.labels().filter_map(|label| match label.value {
-                Cow::Borrowed(value) => Some(value),
-                Cow::Owned(_) => None,
-            }));
+            values.extend(view.values(shape));
             let like = builder.push_relabelled(view, place, plan.like, |text| plan.write(text, &values));
             plan.like = Some(like).filter(|_| !plan.varies);
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::block::View;
+use crate::block::{Shape, View};
 use crate::samples::Samples;
 
 /// The samples whose labels of these names all are accepted; an absent label is asked about as the empty text.
@@ -53,7 +53,7 @@ struct Question<'a> {
 #[derive(Clone, Copy)]
 enum Place {
     Nowhere,
-    At(usize),
+    At(Shape, usize),
     Anywhere,
 }
 
@@ -90,10 +90,10 @@ impl<'a> Question<'a> {
         self.kind = Some((kind, place));
         let found = match place {
             Place::Nowhere => None,
-            Place::At(number) => view.labels().nth(number),
-            Place::Anywhere => view.labels().find(|label| label.name == self.name),
+            Place::At(shape, number) => view.values(shape).nth(number).map(Cow::Borrowed),
+            Place::Anywhere => view.labels().find(|label| label.name == self.name).map(|label| label.value),
         };
-        found.map_or(Cow::Borrowed(b""), |label| label.value)
+        found.unwrap_or_default()
     }
 
     fn place(&self, view: View<'a>, kind: u32) -> Place {
@@ -103,7 +103,7 @@ impl<'a> Question<'a> {
         };
         let segments = &layout.segments(shape)[..shape.labels as usize];
         let found = segments.iter().position(|segment| segment.name.of(view.text) == self.name);
-        found.map_or(Place::Nowhere, Place::At)
+        found.map_or(Place::Nowhere, |number| Place::At(shape, number))
     }
 }
 

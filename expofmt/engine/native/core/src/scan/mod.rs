@@ -10,7 +10,7 @@ mod finish;
 pub mod line;
 mod number;
 mod quick;
-mod search;
+pub(crate) mod search;
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;

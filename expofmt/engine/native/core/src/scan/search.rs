@@ -13,6 +13,12 @@ pub fn string_stop(text: &[u8], at: usize) -> Option<usize> {
     })
 }
 
+/// The first quote from an offset on; none if the text ends before.
+#[inline(always)]
+pub fn quote(text: &[u8], at: usize) -> Option<usize> {
+    stop(text, at, |bytes| bytes.simd_eq(u8x16::splat(b'"')))
+}
+
 /// The first backslash or line feed from an offset on; none if the text ends before.
 #[inline(always)]
 pub fn line_stop(text: &[u8], at: usize) -> Option<usize> {
