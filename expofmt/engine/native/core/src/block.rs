@@ -303,6 +303,14 @@ pub struct Values<'a> {
     at: usize,
 }
 
+impl Values<'_> {
+    /// Where the value that came last ends.
+    #[inline]
+    pub fn end(&self) -> usize {
+        self.at
+    }
+}
+
 impl<'a> Iterator for Values<'a> {
     type Item = &'a [u8];
 

@@ -22,7 +22,7 @@ pub fn with_labels(samples: &Samples, replace: &[Pair], default: &[Pair]) -> Sam
     let placed = !samples.is_empty() && samples.span(0).is_some();
 
     let mut builder = Builder::default();
-    let mut values = Vec::new();
+    let mut spans = Vec::new();
     let mut labels = Vec::new();
     for part in samples.parts() {
         let mut plans: HashMap<u32, Plan, RandomState> = HashMap::default();
@@ -38,9 +38,12 @@ pub fn with_labels(samples: &Samples, replace: &[Pair], default: &[Pair]) -> Sam
                 continue;
             };
             let plan = plans.entry(kind).or_insert_with(|| Plan::new(layout.segments(shape), view.text, &given));
-            values.clear();
-            values.extend(view.values(shape));
-            let like = builder.push_relabelled(view, place, plan.like, |text| plan.write(text, &values));
+            spans.clear();
+            let mut values = view.values(shape);
+            while let Some(value) = values.next() {
+                spans.push((values.end() - value.len(), values.end()));
+            }
+            let like = builder.push_relabelled(view, place, plan.like, |out| plan.write(out, view.text, &spans));
             plan.like = Some(like).filter(|_| !plan.varies);
         }
     }
@@ -95,9 +98,9 @@ struct Plan {
 
 enum Step {
     Text(Vec<u8>),
-    /// The value of a label of the shape, as it is written.
-    Value(usize),
-    /// The same, or this instead of an empty one.
+    /// The values of these labels of the shape, as they are written, with what stands between them.
+    Values(usize, usize),
+    /// The value of a label, or this instead of an empty one.
     ValueOr(usize, Vec<u8>),
 }
 
@@ -112,12 +115,18 @@ impl Plan {
             push_label_name(&mut before, name);
             before.push(b'=');
             match (own, given) {
-                (Some(label), None) => plan.value(&mut before, Step::Value(label)),
+                (Some(label), None) => {
+                    before.push(b'"');
+                    plan.push_value(&mut before, label, segments[label].text.of(text));
+                }
                 (Some(label), Some(given)) if !given.replaces => {
                     let mut value = Vec::new();
                     push_escaped(&mut value, given.value, true);
                     plan.varies |= value.contains(&b'\\');
-                    plan.value(&mut before, Step::ValueOr(label, value));
+                    before.push(b'"');
+                    plan.steps.push(Step::Text(take(&mut before)));
+                    plan.steps.push(Step::ValueOr(label, value));
+                    before.push(b'"');
                 }
                 (_, given) => push_quoted(&mut before, given.map_or(b"", |given| given.value)),
             }
@@ -129,20 +138,29 @@ impl Plan {
         plan
     }
 
-    /// A step between quotes, after what stands before it.
-    fn value(&mut self, before: &mut Vec<u8>, step: Step) {
-        before.push(b'"');
-        self.steps.push(Step::Text(take(before)));
-        self.steps.push(step);
+    /// Continue with the value of a label, after what is to stand before it, and what does in the shape.
+    fn push_value(&mut self, before: &mut Vec<u8>, label: usize, written: &[u8]) {
+        match self.steps.last_mut() {
+            Some(Step::Values(_, last)) if *last + 1 == label && *before == written => *last = label,
+            _ => {
+                self.steps.push(Step::Text(take(before)));
+                self.steps.push(Step::Values(label, label));
+            }
+        }
+        before.clear();
         before.push(b'"');
     }
 
-    fn write(&self, out: &mut Vec<u8>, values: &[&[u8]]) {
+    /// Append a label set whose values stand at these places of the text.
+    fn write(&self, out: &mut Vec<u8>, text: &[u8], spans: &[(usize, usize)]) {
         for step in &self.steps {
             out.extend_from_slice(match step {
                 Step::Text(text) => text,
-                Step::ValueOr(label, default) if values[*label].is_empty() => default,
-                Step::Value(label) | Step::ValueOr(label, _) => values[*label],
+                Step::Values(first, last) => &text[spans[*first].0..spans[*last].1],
+                Step::ValueOr(label, default) => match spans[*label] {
+                    (start, end) if start == end => default,
+                    (start, end) => &text[start..end],
+                },
             });
         }
     }
