@@ -118,13 +118,15 @@ def test_objects_that_are_dropped_are_freed(native: ModuleType) -> None:
         kept += [(sample.labels, sample.value) for sample in list(samples)]
         return len(kept)
 
-    read()
-    gc.collect()
-    before = sys.getallocatedblocks()
-    for _ in range(20):
+    # What is kept for the next time is a matter of some thousand objects in all, and no leak.
+    for _ in range(40):
         read()
     gc.collect()
-    assert sys.getallocatedblocks() < before + 1000
+    before = sys.getallocatedblocks()
+    for _ in range(40):
+        read()
+    gc.collect()
+    assert sys.getallocatedblocks() < before + 100
 
 
 def test_bytes_that_are_no_pickled_samples_are_a_value_error(native: ModuleType) -> None:

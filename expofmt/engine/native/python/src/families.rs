@@ -10,9 +10,9 @@ use pyo3::types::{PyDict, PyList, PySequence, PySlice, PyString};
 
 use crate::model::{Model, named_tuple};
 use crate::panics::caught;
-use crate::reading::Texts;
 use crate::samples::NativeSamples;
 use crate::sequence::{places, row};
+use crate::texts::Texts;
 
 /// The families of a scan, a sequence of `ScannedFamily`. It compares as the list of them would.
 #[pyclass(frozen, sequence, module = "expofmt.engine._native")]
@@ -93,7 +93,7 @@ impl ScannedFamilies {
         let samples = NativeSamples::from(Samples::of(self.block.clone(), family.first, family.last));
         Ok(Parts {
             // Most of its samples have the same name.
-            name: Texts::new(py).get(layout.name(family.name))?,
+            name: Texts::new(py).string(layout.name(family.name))?,
             help: family.help(layout).map(|help| PyString::from_bytes(py, &help)).transpose()?,
             samples: Bound::new(py, samples)?,
         })

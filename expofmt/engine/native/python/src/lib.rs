@@ -12,6 +12,7 @@ mod reading;
 mod samples;
 mod scanning;
 mod sequence;
+mod texts;
 
 #[pyo3::pymodule]
 mod _native {

@@ -92,6 +92,31 @@ impl<const N: usize> SlottedClass<N> {
             Ok(instance)
         }
     }
+
+    /// Let an instance hold other values, as if it were a new one. It is for the caller to know that nobody would see
+    /// the change. An instance of another class is a TypeError.
+    pub fn fill<'py>(
+        &self,
+        instance: Bound<'py, PyAny>,
+        values: [Bound<'py, PyAny>; N],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if instance.get_type_ptr() != self.class.as_ptr().cast() {
+            return Err(PyTypeError::new_err("an instance of another class"));
+        }
+        // SAFETY: The instance is one of the class, so there are owned references, or null, at `offsets`. The ones that
+        // are written are owned; those that they replace are taken over, and given up when the instance is whole again,
+        // since that may run any code.
+        unsafe {
+            let mut at = 0;
+            let replaced = values.map(|value| {
+                let place = instance.as_ptr().byte_add(self.offsets[at]).cast::<*mut ffi::PyObject>();
+                at += 1;
+                Bound::from_owned_ptr_or_opt(value.py(), place.replace(value.into_ptr()))
+            });
+            drop(replaced);
+        }
+        Ok(instance)
+    }
 }
 
 /// What a type has in one of the slots that all types have.

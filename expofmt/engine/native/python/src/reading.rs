@@ -1,56 +1,83 @@
 //! Rows as `Sample` objects.
 
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::Arc;
 
-use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, View};
+use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, Segment, View};
 use expofmt_core::label::{Items, Label};
 use memchr::memchr;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
 
 use crate::model::{Model, time_object};
+use crate::texts::Texts;
 
 /// Makes objects of one row after the other, and remembers what neighbouring rows have in common.
 #[derive(Default)]
 pub struct Reader {
     /// That of the kinds below.
     layout: Option<Arc<Layout>>,
-    kinds: Vec<KindObjects>,
+    kinds: [Option<KindObjects>; REMEMBERED_KINDS],
     /// Where in `kinds` the kind of the last row stands.
     last: usize,
+    /// How many label sets in a row were not known.
+    unknown: usize,
+    /// The last samples that were made, the older one first.
+    made: [Option<Made>; 2],
 }
 
 /// What the samples of a kind share.
 struct KindObjects {
     kind: u32,
     name: Py<PyAny>,
-    /// If the label sets of the kind are alike.
-    labels: Option<Labels>,
+    /// Once one of its label sets had to be made; nothing if they are not alike.
+    labels: Option<LabelNames>,
 }
 
-struct Labels {
-    /// The names in sorted order, with no values yet.
-    template: Py<PyDict>,
-    /// For each label as it is written: how many bytes stand before its value, counted from the value before it; and its
-    /// name.
-    written: Vec<(usize, Py<PyString>)>,
+struct LabelNames {
+    /// As they are written.
+    written: Vec<Py<PyString>>,
+    /// Which one stands in each place when they are sorted, if that is another order.
+    order: Vec<usize>,
+    /// The names in sorted order, without values. Made for the second label set: many kinds have but one.
+    template: Option<Py<PyDict>>,
 }
 
-/// How many kinds are remembered: a histogram has three.
-const REMEMBERED_KINDS: usize = 8;
+/// A sample and, if they were made for it, its label set and what is inside. When nobody else has them any more, they
+/// become the next sample.
+struct Made {
+    sample: Py<PyAny>,
+    labels: Option<MadeLabels>,
+}
+
+struct MadeLabels {
+    label_set: Py<PyAny>,
+    labels: Py<PyDict>,
+    kind: u32,
+}
+
+/// A histogram has three.
+const REMEMBERED_KINDS: usize = 4;
+/// After so many label sets that are not known, the next ones are not looked for: those of a large family are new.
+const MOST_UNKNOWN: usize = 32;
 
 impl Reader {
+    /// The next sample.
     pub fn sample<'py>(&mut self, py: Python<'py>, model: &Model, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
         let mut texts = Texts::new(py);
         let row = view.fields();
-        let kind = self.kind(&mut texts, view)?;
-        let name = self.kinds[kind].name.bind(py).clone();
-        let labels = if row.labels == NO_LABELS {
-            model.no_labels.bind(py).clone()
+        self.look_at_kind(&mut texts, view)?;
+        // Of two samples, because a loop still holds the last one when it asks for the next.
+        self.made.swap(0, 1);
+        let used = self.made[1].take().filter(|made| made.sample.get_refcnt(py) == 1);
+        let (used, used_labels) = used.map_or((None, None), |made| (Some(made.sample), made.labels));
+        let (labels, made_labels) = if row.labels == NO_LABELS {
+            (model.no_labels.bind(py).clone(), None)
         } else {
-            self.label_set(&mut texts, model, kind, view)?
+            self.label_set(&mut texts, model, view, used_labels)?
         };
         let none = || py.None().into_bound(py);
+        let name = self.kinds[self.last].as_ref().map_or_else(none, |kind| kind.name.bind(py).clone());
+        let value = PyFloat::new(py, row.value).into_any();
         let time = if view.block.times.is_empty() { none() } else { time_object(py, view.time())? };
         let (exemplars, start) = match view.extra() {
             None => (model.no_exemplars.bind(py).clone(), none()),
@@ -60,79 +87,154 @@ impl Reader {
                 (exemplars.into_any(), time_object(py, extra.start)?)
             }
         };
-        model.sample.make(py, [name, labels, PyFloat::new(py, row.value).into_any(), time, exemplars, start])
+        let slots = [name, labels, value, time, exemplars, start];
+        let sample = match used {
+            Some(used) => model.sample.fill(used.into_bound(py), slots)?,
+            None => model.sample.make(py, slots)?,
+        };
+        self.made[1] = Some(Made { sample: sample.clone().unbind(), labels: made_labels });
+        Ok(sample)
     }
 
-    /// The label set of a sample that has labels.
+    /// Let `last` be where the kind of this row stands.
+    fn look_at_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<()> {
+        let number = view.fields().kind;
+        let layout = &view.block.layout;
+        let is_it = |known: &Option<KindObjects>| known.as_ref().is_some_and(|known| known.kind == number);
+        if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
+            self.layout = Some(layout.clone());
+            self.kinds = Default::default();
+        } else if is_it(&self.kinds[self.last]) {
+            return Ok(());
+        } else if let Some(position) = self.kinds.iter().position(is_it) {
+            self.last = position;
+            return Ok(());
+        }
+        let objects = KindObjects::new(texts, view)?;
+        self.last = (self.last + 1) % REMEMBERED_KINDS;
+        self.kinds[self.last] = Some(objects);
+        Ok(())
+    }
+
+    /// The label set of a sample that has one; and once more, if it is nobody else's.
     fn label_set<'py>(
         &mut self,
         texts: &mut Texts<'py>,
         model: &Model,
-        kind: usize,
         view: View<'_>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+        used: Option<MadeLabels>,
+    ) -> PyResult<(Bound<'py, PyAny>, Option<MadeLabels>)> {
         let py = texts.py;
-        let Some(Labels { template, written }) = &self.kinds[kind].labels else {
+        let ask = self.unknown < MOST_UNKNOWN;
+        let written = if ask { view.label_text() } else { b"" };
+        if ask && let Some(known) = texts.label_set(written) {
+            self.unknown = 0;
+            return Ok((known, None));
+        }
+        let kind = view.fields().kind;
+        let layout = &*view.block.layout;
+        let (Some(shape), Some(objects)) = (layout.shape(kind), &mut self.kinds[self.last]) else {
             let mut labels = Vec::new();
             view.sorted_labels(&mut labels);
-            return label_set_of(texts, model, &labels);
+            return Ok((label_set_of(texts, model, &labels)?, None));
         };
-        let labels = template.bind(py).copy()?;
-        let mut at = view.fields().labels as usize;
-        for (length, name) in written {
-            let start = at + length;
-            at = start + memchr(b'"', &view.text[start..]).unwrap_or(0);
-            labels.set_item(name.bind(py), texts.get(&view.text[start..at])?)?;
+        let segments = &layout.segments(shape)[..shape.labels as usize];
+        let values = Values { text: view.text, at: view.fields().labels as usize, segments: segments.iter() };
+        let is_free = |used: &MadeLabels| {
+            used.kind == kind && used.label_set.get_refcnt(py) == 2 && used.labels.get_refcnt(py) == 2
+        };
+        if let (Some(names), Some(used)) = (&objects.labels, used.filter(is_free)) {
+            names.set_values(texts, used.labels.bind(py), values)?;
+            return Ok((used.label_set.bind(py).clone(), Some(used)));
         }
-        model.label_set.make(py, [labels.into_any()])
-    }
-
-    /// Where in `kinds` the kind of a row stands.
-    fn kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<usize> {
-        let number = view.fields().kind;
-        let layout = &view.block.layout;
-        if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
-            self.layout = Some(layout.clone());
-            self.kinds.clear();
-        } else if self.kinds[self.last].kind == number {
-            return Ok(self.last);
-        } else if let Some(position) = self.kinds.iter().position(|known| known.kind == number) {
-            self.last = position;
-            return Ok(position);
+        let labels = match &mut objects.labels {
+            Some(names) => {
+                let labels = names.blank(py)?;
+                names.set_values(texts, &labels, values)?;
+                labels
+            }
+            None => {
+                let names = objects.labels.insert(LabelNames::new(texts, view.text, segments)?);
+                let labels = PyDict::new(py);
+                if names.order.is_empty() {
+                    names.set_values(texts, &labels, values)?;
+                } else {
+                    let values: Vec<&[u8]> = values.collect();
+                    for &label in &names.order {
+                        labels.set_item(names.written[label].bind(py), texts.string(values[label])?)?;
+                    }
+                }
+                labels
+            }
+        };
+        let label_set = model.label_set.make(py, [labels.clone().into_any()])?;
+        if ask {
+            self.unknown += 1;
+            texts.keep_label_set(written, &label_set);
+            return Ok((label_set, None));
         }
-        let objects = KindObjects::new(texts, view)?;
-        if self.kinds.len() < REMEMBERED_KINDS {
-            self.last = self.kinds.len();
-            self.kinds.push(objects);
-        } else {
-            self.last = (self.last + 1) % REMEMBERED_KINDS;
-            self.kinds[self.last] = objects;
-        }
-        Ok(self.last)
+        let made = MadeLabels { label_set: label_set.clone().unbind(), labels: labels.unbind(), kind };
+        Ok((label_set, Some(made)))
     }
 }
 
 impl KindObjects {
     fn new(texts: &mut Texts<'_>, view: View<'_>) -> PyResult<KindObjects> {
-        let kind = view.fields().kind;
-        let layout = &view.block.layout;
-        let name = texts.get(view.name())?.into_any().unbind();
-        let Some(shape) = layout.shape(kind) else {
-            return Ok(KindObjects { kind, name, labels: None });
-        };
-        let segments = &layout.segments(shape)[..shape.labels as usize];
-        let written = segments.iter().map(|segment| {
-            let length = segment.text.end - segment.text.start;
-            Ok((length as usize, texts.get(segment.name.of(view.text))?.unbind()))
-        });
-        let written = written.collect::<PyResult<Vec<_>>>()?;
-        let mut names: Vec<&[u8]> = segments.iter().map(|segment| segment.name.of(view.text)).collect();
-        names.sort_unstable();
-        let template = PyDict::new(texts.py);
-        for name in names {
-            template.set_item(texts.get(name)?, texts.py.None())?;
+        let name = texts.string(view.name())?.into_any().unbind();
+        Ok(KindObjects { kind: view.fields().kind, name, labels: None })
+    }
+}
+
+impl LabelNames {
+    fn new(texts: &mut Texts<'_>, text: &[u8], segments: &[Segment]) -> PyResult<LabelNames> {
+        let name = |segment: &Segment| segment.name.of(text);
+        let written = segments.iter().map(|segment| Ok(texts.string(name(segment))?.unbind()));
+        let written = written.collect::<PyResult<_>>()?;
+        let mut order = Vec::new();
+        if !segments.is_sorted_by_key(name) {
+            order.extend(0..segments.len());
+            order.sort_by_key(|&label| name(&segments[label]));
         }
-        Ok(KindObjects { kind, name, labels: Some(Labels { template: template.unbind(), written }) })
+        Ok(LabelNames { written, order, template: None })
+    }
+
+    /// The names in sorted order, still without values.
+    fn blank<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(template) = &self.template {
+            return template.bind(py).copy();
+        }
+        let template = PyDict::new(py);
+        for place in 0..self.written.len() {
+            let label = self.order.get(place).copied().unwrap_or(place);
+            template.set_item(self.written[label].bind(py), py.None())?;
+        }
+        self.template.insert(template.unbind()).bind(py).copy()
+    }
+
+    /// Give the labels their values, which come as they are written.
+    fn set_values<'py>(&self, texts: &mut Texts<'py>, labels: &Bound<'py, PyDict>, values: Values<'_>) -> PyResult<()> {
+        for (name, value) in self.written.iter().zip(values) {
+            labels.set_item(name.bind(texts.py), texts.string(value)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The values of a label set whose shape is known, as they are written.
+struct Values<'a> {
+    text: &'a [u8],
+    at: usize,
+    segments: std::slice::Iter<'a, Segment>,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let segment = self.segments.next()?;
+        let start = self.at + (segment.text.end - segment.text.start) as usize;
+        self.at = start + memchr(b'"', &self.text[start..]).unwrap_or(0);
+        Some(&self.text[start..self.at])
     }
 }
 
@@ -143,7 +245,7 @@ fn label_set_of<'py>(texts: &mut Texts<'py>, model: &Model, labels: &[Label<'_>]
     }
     let found = PyDict::new(texts.py);
     for label in labels {
-        found.set_item(texts.get(&label.name)?, texts.get(&label.value)?)?;
+        found.set_item(texts.string(&label.name)?, texts.string(&label.value)?)?;
     }
     model.label_set.make(texts.py, [found.into_any()])
 }
@@ -153,68 +255,4 @@ fn exemplar_object<'py>(texts: &mut Texts<'py>, model: &Model, exemplar: &Exempl
     let labels = label_set_of(texts, model, &labels)?;
     let time = time_object(texts.py, exemplar.time)?;
     model.exemplar_class.bind(texts.py).call1((labels, exemplar.value, time))
-}
-
-/// Bytes that are UTF-8 as `str`, one for equal texts wherever that is cheap.
-pub struct Texts<'py> {
-    py: Python<'py>,
-    strings: Option<MutexGuard<'static, Strings>>,
-}
-
-impl<'py> Texts<'py> {
-    /// Not to be kept for longer than is needed to make a few objects: meanwhile, nobody else finds the strings. He goes
-    /// without them, because to make a string may run the garbage collector, and that any Python code.
-    pub fn new(py: Python<'py>) -> Texts<'py> {
-        let strings = match STRINGS.try_lock() {
-            Ok(strings) => Some(strings),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        Texts { py, strings }
-    }
-
-    pub fn get(&mut self, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
-        match &mut self.strings {
-            Some(strings) if (2..=LONGEST).contains(&text.len()) => strings.get(self.py, text),
-            // Python itself has but one `str` of a single ASCII character.
-            _ => PyString::from_bytes(self.py, text),
-        }
-    }
-}
-
-/// Short texts that were lately made: names and values repeat from family to family, and from scrape to scrape.
-struct Strings {
-    entries: Vec<Option<Py<PyString>>>,
-}
-
-static STRINGS: Mutex<Strings> = Mutex::new(Strings { entries: Vec::new() });
-const ENTRIES: usize = 4096;
-const LONGEST: usize = 64;
-
-/// Whoever finds texts that collide gains nothing: they displace each other.
-fn hash(text: &[u8]) -> u64 {
-    let word = |at: usize| text[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let ends = match text.len() {
-        8.. => word(0) ^ word(text.len() - 8).rotate_left(29),
-        _ => text.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)),
-    };
-    (ends ^ text.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
-}
-
-impl Strings {
-    fn get<'py>(&mut self, py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
-        if self.entries.is_empty() {
-            self.entries.resize_with(ENTRIES, || None);
-        }
-        let entry = &mut self.entries[hash(text) as usize % ENTRIES];
-        if let Some(known) = entry {
-            let known = known.bind(py);
-            if known.to_str()?.as_bytes() == text {
-                return Ok(known.clone());
-            }
-        }
-        let made = PyString::from_bytes(py, text)?;
-        *entry = Some(made.clone().unbind());
-        Ok(made)
-    }
 }

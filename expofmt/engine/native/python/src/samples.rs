@@ -72,8 +72,8 @@ impl NativeSamples {
         })
     }
 
-    fn __iter__(&self) -> PyResult<SampleIterator> {
-        caught(|| Ok(SampleIterator { samples: self.samples.clone(), part: 0, row: 0, reader: Reader::default() }))
+    fn __iter__(slf: Py<Self>) -> PyResult<SampleIterator> {
+        caught(|| Ok(SampleIterator { samples: slf, part: 0, row: 0, reader: Reader::default() }))
     }
 
     fn __eq__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -306,7 +306,7 @@ impl NativeSamples {
 /// Makes one sample after the other.
 #[pyclass(module = "expofmt.engine._native")]
 pub struct SampleIterator {
-    samples: Samples,
+    samples: Py<NativeSamples>,
     part: usize,
     /// How many of the part have been made.
     row: usize,
@@ -322,6 +322,7 @@ impl SampleIterator {
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         caught(|| {
             let SampleIterator { samples, part: number, row, reader } = self;
+            let samples = &samples.get().samples;
             let Some(mut part) = samples.parts().get(*number) else { return Ok(None) };
             if *row == part.len() {
                 *number += 1;
