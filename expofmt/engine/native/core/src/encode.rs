@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::block::View;
+use crate::block::{Name, View};
 use crate::build::Builder;
+use crate::copy::push_part;
 use crate::escape::{EscapingScheme, escape_label_name, escape_name};
 use crate::family::MetricType;
 use crate::label::{is_legacy_metric_name, push_escaped, push_quoted};
@@ -46,7 +47,7 @@ impl Output for Vec<u8> {
 ///
 /// With `literals`, values whose canonical spelling would denote another number keep the spelling of their input.
 pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(likely_length(families));
     encode_to(&mut out, families, escaping, literals);
     out
 }
@@ -128,7 +129,7 @@ struct Writer<'a, 'o, O> {
 
 impl<'a, O: Output> Writer<'a, '_, O> {
     fn family(&mut self, family: &Family<'a>) {
-        let name = written_name(family.name);
+        let name = written_name(family);
         if let Some(help) = family.help {
             self.text.extend_from_slice(b"# HELP ");
             self.text.extend_from_slice(&name);
@@ -177,15 +178,16 @@ impl<'a, O: Output> Writer<'a, '_, O> {
 
     /// Write samples aside, and then their lines in canonical order.
     fn samples_sorted(&mut self, family: &Family<'a>) {
-        self.flush(self.text.len());
         self.lines.begin(family.samples.len(), family_length(family));
         for view in family.samples.views() {
             self.lines.push(|text| push_sample(text, &mut self.speller, view, self.literals));
         }
         for entry in order(&self.speller, family.samples, &self.lines) {
-            self.out.push(&self.lines.text[self.lines.line(&entry)]);
+            push_part(&mut self.text, &self.lines.text, self.lines.line(&entry));
+            if self.text.len() > KEPT {
+                self.flush(self.text.len());
+            }
         }
-        self.flushed += self.lines.text.len();
     }
 
     /// Hand over the first bytes of the text that was kept back.
@@ -205,14 +207,23 @@ impl<'a, O: Output> Writer<'a, '_, O> {
     }
 }
 
-/// A metric name as metadata lines have it.
-fn written_name(name: &[u8]) -> Cow<'_, [u8]> {
-    if is_legacy_metric_name(name) {
-        return Cow::Borrowed(name);
+/// The name as metadata lines have it.
+fn written_name<'a>(family: &Family<'a>) -> Cow<'a, [u8]> {
+    // What a bare name begins with may stand bare, too, and the first sample is quicker asked than each character.
+    let first = family.samples.parts().first().map(|part| part.block.view(part.first as usize));
+    let bare = first.filter(|view| has_bare_name(view)).is_some_and(|view| view.name().starts_with(family.name));
+    if (bare && !family.name.is_empty()) || is_legacy_metric_name(family.name) {
+        return Cow::Borrowed(family.name);
     }
     let mut quoted = Vec::new();
-    push_quoted(&mut quoted, name);
+    push_quoted(&mut quoted, family.name);
     Cow::Owned(quoted)
+}
+
+/// Whether the sample's name surely needs no quotes: it has none in its text.
+fn has_bare_name(view: &View<'_>) -> bool {
+    let layout = &view.block.layout;
+    matches!(layout.names[layout.kinds[view.fields().kind as usize].name as usize], Name::Written(_))
 }
 
 /// Append the line of a sample.

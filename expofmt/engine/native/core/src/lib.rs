@@ -9,6 +9,7 @@ pub mod block;
 pub mod bound;
 pub mod build;
 pub mod cardinality;
+mod copy;
 pub mod encode;
 pub mod equal;
 pub mod escape;

@@ -180,7 +180,7 @@ pub fn order(speller: &Speller<'_>, samples: &Samples, lines: &Lines) -> Vec<Ent
     let plan = |entry: &Entry| lines.plan(speller, entry);
     let settle = |group: &mut [Entry]| {
         let rest = |entry: &Entry| Rest::of(samples.at(entry.index as usize), plan(entry), lines.bound(speller, entry));
-        group.sort_by_cached_key(rest);
+        group.sort_by_cached_key(|entry| (rest(entry), entry.index));
     };
     entries.sort_by_key(|entry| plan(entry).labels);
     // Where labels cannot be compared as they are written, keys are made of them.
@@ -236,7 +236,7 @@ pub struct Entry {
 }
 
 /// Sort by texts none of which begins another one, by the measure of [`compare_texts`]. `settle` sorts those of the same
-/// text.
+/// text, which come in any order.
 ///
 /// What a group of texts have in common is skipped, and the next eight bytes make the group into smaller ones. So a text is
 /// looked at as often as that, while a comparison sort would fetch two texts from memory for each comparison.
@@ -258,10 +258,18 @@ fn sort_texts<'t>(entries: &mut [Entry], key: impl Fn(&Entry) -> &'t [u8], mut s
             continue;
         }
         let depth = depth + common.len();
+        let (mut last, mut descents) = (0, 0);
         for entry in &mut *group {
             entry.prefix = prefix(rest(entry, depth));
+            descents += usize::from(entry.prefix < last);
+            last = entry.prefix;
         }
-        group.sort_by_key(|entry| entry.prefix);
+        // Parts that are in order each, as those that were united are, are merged.
+        if descents < group.len() / 16 {
+            group.sort_by_key(|entry| entry.prefix);
+        } else {
+            group.sort_unstable_by_key(|entry| entry.prefix);
+        }
         let mut start = first;
         for run in group.chunk_by(|a, b| a.prefix == b.prefix) {
             if run.len() > 1 {

@@ -8,6 +8,7 @@ use memchr::{memchr, memchr3, memrchr};
 
 use crate::block::{NO_LABELS, Row, Shape, View};
 use crate::bound::Bound;
+use crate::copy::push_part;
 use crate::family::MetricType;
 use crate::label::{Label, is_legacy_label_name, push_escaped, push_quoted};
 use crate::number::push_float;
@@ -145,7 +146,7 @@ fn push_copied(out: &mut Vec<u8>, plan: &Plan<'_>, number: u32, view: View<'_>, 
     if named && name == plan.name.len() {
         // No blank stands between the two.
         let start = row.start as usize;
-        out.extend_from_slice(&view.text[start..start + name + labels.len()]);
+        push_part(out, view.text, start..start + name + labels.len());
     } else {
         push_head(out, plan);
         out.extend_from_slice(&labels[1..]);
