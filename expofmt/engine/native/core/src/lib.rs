@@ -22,6 +22,7 @@ pub mod label;
 pub mod number;
 pub mod order;
 pub mod pickle;
+pub mod plain;
 pub mod plan;
 pub mod relabel;
 pub mod rules;
