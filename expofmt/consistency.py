@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from . import engine
 from .codes import Code
 from .engine import Fault, Scan, ScannedFamily
 from .model import MetricType, Samples
@@ -42,29 +43,39 @@ def histogram_rules(family: ScannedFamily) -> Iterable[RowFault]:
     return family.samples.histogram_faults(family.name, family.type) if family.complete else ()
 
 
-_RULES: Final[tuple[Callable[[ScannedFamily], Iterable[RowFault]], ...]] = (
-    duplicate_samples,
-    explicit_timestamps,
-    histogram_rules,
-)
+# For families that the engine suspects.
+_RULES: Final[tuple[Callable[[ScannedFamily], Iterable[RowFault]], ...]] = (duplicate_samples, histogram_rules)
 
 
-def with_consistency(scan: Scan, max_faults: int) -> Scan:
+def with_consistency(scan: Scan, max_faults: int, reported: Callable[[Code], bool]) -> Scan:
     """The scan with all breaches of the rules among its faults, for each code the first ones up to the limit.
 
+    A rule whose only code nobody wants ``reported`` need not be looked at.
+
     >>> from expofmt import Format, engine
-    >>> scan = with_consistency(engine.scan(b"a 1\\na 2\\na 3\\n", Format.TEXT), 1)
+    >>> scan = engine.scan(b"a 1\\na 2\\na 3\\n", Format.TEXT)
+    >>> scan = with_consistency(scan, 1, lambda code: True)
     >>> [str(fault.code) for fault in scan.faults], scan.suppressed[Code.DUPLICATE_SAMPLE]
     (['duplicate-sample'], 1)
     """
     found: list[Fault] = []
     counts: Counter[str] = Counter()
-    for family in scan.families:
+
+    def apply(rule: Callable[[ScannedFamily], Iterable[RowFault]], family: ScannedFamily) -> None:
+        for code, index, related in rule(family):
+            counts[code] += 1
+            if counts[code] <= max_faults:
+                found.append(_fault(family.samples, code, index, related))
+
+    for number in engine.suspects(scan.families):
+        family = scan.families[number]
         for rule in _RULES:
-            for code, index, related in rule(family):
-                counts[code] += 1
-                if counts[code] <= max_faults:
-                    found.append(_fault(family.samples, code, index, related))
+            apply(rule, family)
+    if reported(Code.EXPLICIT_TIMESTAMP):
+        for family in scan.families:
+            apply(explicit_timestamps, family)
+    if not found:
+        return scan
     suppressed = Counter(scan.suppressed)
     suppressed.update({code: count - max_faults for code, count in counts.items() if count > max_faults})
     return scan._replace(faults=[*scan.faults, *found], suppressed=suppressed)

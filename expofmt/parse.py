@@ -65,7 +65,7 @@ def parse(
     reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     scan = reading.scan(format)
     if strict or on_warning is not None:
-        scan = with_consistency(scan, max_diagnostics)
+        scan = with_consistency(scan, max_diagnostics, reading.reports)
     refused = reading.is_error if strict else reading.is_fatal
     if any(refused(fault.code) for fault in scan.faults):
         raise reading.error_type(scan.faults)(reading.diagnostics(scan.faults, scan.suppressed))
@@ -96,7 +96,7 @@ def check(
     a.prom:3:3: error[invalid-value] value is not a number
     """
     reading = _reading(_source(source, filename), profile, names, max_diagnostics)
-    scan = with_consistency(reading.scan(format), max_diagnostics)
+    scan = with_consistency(reading.scan(format), max_diagnostics, reading.reports)
     return reading.diagnostics(scan.faults, scan.suppressed)
 
 
@@ -116,6 +116,9 @@ class _Reading(NamedTuple):
         if code == Code.NON_LEGACY_NAME and self.names != "legacy":
             return None
         return severity_of(Code(code), self.profile)
+
+    def reports(self, code: str) -> bool:
+        return self.severity(code) is not None
 
     def is_error(self, code: str) -> bool:
         return self.severity(code) is Severity.ERROR
@@ -202,7 +205,8 @@ def _families_of(
         faults = [fault for fault in scan.faults if fault.start < done or at_end]
         scattered = [_resumed(family) for family in families if _continues(family, seen)]
         if strict or on_warning is not None:
-            scan = with_consistency(scan._replace(families=families, faults=faults), options.max_diagnostics)
+            scan = scan._replace(families=families, faults=faults)
+            scan = with_consistency(scan, options.max_diagnostics, options.reports)
             faults = scan.faults
         refused = reading.is_error if strict else reading.is_fatal
         diagnostics = [

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expofmt import (
+    Code,
     ConsistencyError,
     Diagnostic,
     Format,
@@ -30,6 +31,11 @@ def found(text: str, profile: str = "prometheus") -> list[tuple[str, int | None,
     """Each code, with the line it is at, and the line it is related to."""
     diagnostics = check(textwrap.dedent(text).lstrip("\n"), profile=profile)
     return [(str(d.code), d.line, None if d.related is None else d.related.line) for d in diagnostics]
+
+
+def everything(code: Code) -> bool:
+    """What is reported to someone who wants to know it all."""
+    return True
 
 
 def marked(diagnostic: Diagnostic) -> str:
@@ -197,19 +203,19 @@ def test_samples_without_an_input_have_no_places() -> None:
     family = MetricFamily("a", samples=[*parse("a 1\n")["a"].samples] * 2)
     scanned = engine.ScannedFamily("a", MetricType.UNKNOWN, None, None, family.samples, 0, 0, True)
     with pytest.raises(ValueError, match="not read from an input"):
-        with_consistency(engine.Scan([scanned], [], [], {}), 10)
+        with_consistency(engine.Scan([scanned], [], [], {}), 10, everything)
 
 
 def test_an_incomplete_family_is_not_blamed_for_what_is_missing() -> None:
     scan = engine.scan(b'# TYPE h histogram\nh_bucket{le="1"} 1\nh_sum x\n', Format.TEXT)
     assert not scan.families[0].complete
-    assert with_consistency(scan, 10).faults == scan.faults
+    assert with_consistency(scan, 10, everything).faults == scan.faults
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 def test_of_each_code_so_many_are_kept_and_the_rest_counted(limit: int) -> None:
     text = b'# TYPE h histogram\nh 1\nh{a="1"} 1\nh 2\nh 3\n'
-    scan = with_consistency(engine.scan(text, Format.TEXT, max_faults=limit), limit)
+    scan = with_consistency(engine.scan(text, Format.TEXT, max_faults=limit), limit, everything)
     for code, number in (("stray-sample", 4), ("duplicate-sample", 2)):
         kept = [fault for fault in scan.faults if fault.code == code]
         assert len(kept) == min(limit, number)

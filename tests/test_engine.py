@@ -163,6 +163,15 @@ def test_an_empty_input_has_nothing(data: bytes) -> None:
     assert engine.scan(data, Format.TEXT, comments=True) == engine.Scan([], [], [], {})
 
 
+def test_whoever_breaks_a_rule_is_suspect() -> None:
+    text = '# TYPE h histogram\nh_sum 1\na 1\na 2\n# TYPE s summary\ns{quantile="x"} 1\nb 1\nb 2 5\n'
+    families = scan(text).families
+    suspects = {families[number].name for number in engine.suspects(families)}
+    assert {"h", "a", "s"} <= suspects
+    assert [*engine.suspects(families)] == sorted(engine.suspects(families))
+    assert {families[number].name for number in engine.suspects([*families])} >= suspects
+
+
 # -------------------------------------------------------------------------------------------------------------- samples
 
 TEXT = 'a{b="1"} 1\na{b="2",c="x"} NaN 5\n  a  2 \n{"a","d.e"="\\n"} +Inf -3\n'

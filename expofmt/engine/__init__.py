@@ -1,7 +1,8 @@
 """The seam: one engine is chosen here, and nothing outside this package knows which.
 
-``scan``, ``assemble``, ``pack`` and ``encode`` are the chosen engine's; call them as attributes of this module. That is
-the native engine where it is installed, else the Lark engine. The environment variable ``EXPOFMT_ENGINE`` forces one.
+``scan``, ``suspects``, ``assemble``, ``pack`` and ``encode`` are the chosen engine's; call them as attributes of this
+module. That is the native engine where it is installed, else the Lark engine. The environment variable
+``EXPOFMT_ENGINE`` forces one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,19 @@ from ..model import pack_with
 from ..version import __version__
 from .seam import Engine, Fault, Scan, ScannedFamily
 
-__all__ = ["ENGINE", "Engine", "Fault", "Scan", "ScannedFamily", "assemble", "encode", "pack", "scan", "use"]
+__all__ = [
+    "ENGINE",
+    "Engine",
+    "Fault",
+    "Scan",
+    "ScannedFamily",
+    "assemble",
+    "encode",
+    "pack",
+    "scan",
+    "suspects",
+    "use",
+]
 
 _MODULES: Final = {"native": "._native", "lark": ".lark"}
 
@@ -60,14 +73,16 @@ def use(name: str) -> None:
     Traceback (most recent call last):
     ValueError: no engine is called 'fastest': choose one of native, lark
     """
-    global ENGINE, scan, assemble, pack, encode
+    global ENGINE, scan, suspects, assemble, pack, encode
     module = _module(name)
-    ENGINE, scan, assemble, pack, encode = name, module.scan, module.assemble, module.pack, module.encode
+    ENGINE, scan, suspects = name, module.scan, module.suspects
+    assemble, pack, encode = module.assemble, module.pack, module.encode
     pack_with(pack)
 
 
 ENGINE, _chosen = _first_choice()
 scan = _chosen.scan
+suspects = _chosen.suspects
 assemble = _chosen.assemble
 pack = _chosen.pack
 encode = _chosen.encode

@@ -26,7 +26,7 @@ from .encoder import encode
 from .grammar import Group, text_grammar
 from .seam import Fault, Scan, ScannedFamily
 
-__all__ = ["assemble", "encode", "pack", "scan"]
+__all__ = ["assemble", "encode", "pack", "scan", "suspects"]
 
 _BOM: Final = "\xef\xbb\xbf"
 _NS_PER_MS: Final = 1_000_000
@@ -68,6 +68,15 @@ def scan(
     if len(data) > _MOST_BYTES:
         return Scan([], [Fault(Code.INPUT_TOO_LARGE, 0, 0)], [], {})
     return _Scanner(data, recover=recover, comments=comments, max_faults=max_faults).run()
+
+
+def suspects(families: Sequence[ScannedFamily], /) -> Iterable[int]:
+    """Any of them: to look is as dear as to ask.
+
+    >>> [*suspects(scan(b"b 1\\na 1\\n", Format.TEXT).families)]
+    [0, 1]
+    """
+    return range(len(families))
 
 
 def assemble(families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:

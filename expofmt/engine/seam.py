@@ -70,6 +70,11 @@ class Engine(Protocol):
     ) -> Scan:
         """Read an exposition. Without ``recover`` it ends at the first line that a plain parse refuses."""
 
+    def suspects(self, families: Sequence[ScannedFamily], /) -> Iterable[int]:
+        """The indices, in order, of families that may break a rule: whose samples may have ``duplicates`` or
+        ``histogram_faults``. To ask no others spares a question to each of hundreds.
+        """
+
     def assemble(self, families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:
         """The families by name, in the order given."""
 

@@ -3,7 +3,7 @@
 use crate::bound::{Bound, Rank};
 use crate::family::{MetricType, point_of};
 use crate::fault::Code;
-use crate::identity::{Groups, Identity, Scope};
+use crate::identity::{Groups, Identity, Scope, duplicates};
 use crate::samples::Samples;
 
 /// A fault of a sample, and the sample that explains it.
@@ -12,6 +12,11 @@ pub struct RowFault {
     pub code: Code,
     pub row: u32,
     pub related: Option<u32>,
+}
+
+/// Whether any sample stands twice, or breaks a rule for histograms or summaries.
+pub fn breaks_a_rule(samples: &Samples, name: &[u8], kind: MetricType) -> bool {
+    !duplicates(samples, name, kind).is_empty() || !histogram_faults(samples, name, kind).is_empty()
 }
 
 /// Breaches of the rules by the samples of a family, by index; other types have no rules.

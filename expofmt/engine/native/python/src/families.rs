@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use expofmt_core::block::Block;
+use expofmt_core::rules::breaks_a_rule;
 use expofmt_core::samples::Samples;
 use expofmt_core::scan::ScannedFamily;
 use pyo3::prelude::*;
@@ -104,6 +105,19 @@ struct Parts<'py> {
     name: Bound<'py, PyString>,
     help: Option<Bound<'py, PyString>>,
     samples: Bound<'py, NativeSamples>,
+}
+
+/// The indices of families that may break a rule; of those that another engine has read, all.
+pub fn suspects(families: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+    let Ok(native) = families.cast_exact::<ScannedFamilies>() else {
+        return Ok((0..families.len()?).collect());
+    };
+    let ScannedFamilies { block, families: found, .. } = native.get();
+    let is_suspect = |family: &ScannedFamily| {
+        let samples = Samples::of(block.clone(), family.first, family.last);
+        breaks_a_rule(&samples, block.layout.name(family.name), family.kind)
+    };
+    Ok(families.py().detach(|| (0..found.len()).filter(|&number| is_suspect(&found[number])).collect()))
 }
 
 /// `MetricFamily` objects by name, of families that an engine has read.

@@ -50,6 +50,13 @@ mod _native {
         caught(|| crate::scanning::read(data, dialect, recover, comments, max_faults))
     }
 
+    /// The indices of families that may break a rule.
+    #[pyfunction]
+    #[pyo3(signature = (families, /))]
+    fn suspects(families: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+        caught(|| crate::families::suspects(families))
+    }
+
     /// Families that were read, by name, as `MetricFamily` objects.
     #[pyfunction]
     #[pyo3(signature = (families, /))]
