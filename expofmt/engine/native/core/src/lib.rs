@@ -30,7 +30,6 @@ pub mod samples;
 pub mod scan;
 pub mod select;
 pub mod spell;
-pub mod table;
 pub mod unite;
 
 #[cfg(test)]

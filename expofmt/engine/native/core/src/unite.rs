@@ -136,23 +136,14 @@ fn changed<'a>(part: &Part, before: usize, changes: &[Change], chosen: impl Fn(&
     let (first, last) = (part.first as usize, part.last as usize);
     let block = &*part.block;
     let mut rows = block.rows[first..last].to_vec();
-    let mut extras = Vec::new();
-    let mut literals = Vec::new();
-    let is_here = |row: u32| (first..last).contains(&(row as usize));
-    let change_of = |row: u32| {
-        let row = before + row as usize - first;
+    let mut literals = here(&block.literals, part);
+    let mut extras = here(&block.extras, part);
+    let change = |row: u32| {
+        let row = before + row as usize;
         changes.binary_search_by_key(&row, |change| change.row).ok().map(|at| &changes[at])
     };
-    for &(row, literal) in block.literals.iter().filter(|(row, _)| is_here(*row)) {
-        if change_of(row).is_none() {
-            literals.push((row - part.first, literal));
-        }
-    }
-    for (row, extra) in block.extras.iter().filter(|(row, _)| is_here(*row)) {
-        if change_of(*row).is_none_or(|change| change.chosen.is_none()) {
-            extras.push((row - part.first, extra.clone()));
-        }
-    }
+    literals.retain(|(row, _)| change(*row).is_none());
+    extras.retain(|(row, _)| change(*row).is_none_or(|change| change.chosen.is_none()));
     for change in changes {
         let row = change.row - before;
         rows[row].value = change.value;
@@ -170,6 +161,13 @@ fn changed<'a>(part: &Part, before: usize, changes: &[Change], chosen: impl Fn(&
         extras,
         places: block.places[cut(block.places.len())].to_vec(),
     }
+}
+
+/// What a column that only some rows have holds for those of a part, by their numbers in it.
+fn here<T: Clone>(column: &[(u32, T)], part: &Part) -> Vec<(u32, T)> {
+    let position = |row: u32| column.partition_point(|item| item.0 < row);
+    let items = &column[position(part.first)..position(part.last)];
+    items.iter().map(|(row, item)| (row - part.first, item.clone())).collect()
 }
 
 /// The same in a text of its own, which can hold the spellings of another text's values.
@@ -197,7 +195,7 @@ fn differing_bounds(own: &Samples, other: &Samples, name: &[u8]) -> Vec<(u32, u3
     let mut groups = Groups::new(&identity);
     let [mine, theirs] = [0, 1].map(|side| {
         let mut found = Bounds::default();
-        for (row, key) in identity.keys(identity.side(side)) {
+        identity.keys(identity.side(side)).for_each(|(row, key)| {
             let group = groups.number(row, key);
             if found.firsts.len() <= group as usize {
                 found.firsts.resize(group as usize + 1, None);
@@ -206,7 +204,7 @@ fn differing_bounds(own: &Samples, other: &Samples, name: &[u8]) -> Vec<(u32, u3
             if are_buckets[key.class as usize] {
                 found.bounds.push((group, Bound::of_label(identity.point(&key).as_deref())));
             }
-        }
+        });
         found.bounds.sort_unstable();
         found.bounds.dedup();
         found
