@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::block::{Block, Layout, Time, View};
 use crate::build::Builder;
 use crate::fault::Span;
@@ -35,7 +37,8 @@ impl Part {
 /// The samples of a family, in order, duplicates included. Cloning is cheap: blocks are shared.
 #[derive(Clone, Default)]
 pub struct Samples {
-    parts: Vec<Part>,
+    /// One, in nearly all families.
+    parts: SmallVec<[Part; 1]>,
     /// Whether they were put together from others, so that no one input has them.
     united: bool,
 }

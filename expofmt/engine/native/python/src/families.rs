@@ -92,10 +92,11 @@ impl ScannedFamilies {
     fn parts<'py>(&self, py: Python<'py>, family: &ScannedFamily) -> PyResult<Parts<'py>> {
         let layout = &self.block.layout;
         let samples = NativeSamples::from(Samples::of(self.block.clone(), family.first, family.last));
+        let mut texts = Texts::new(py);
         Ok(Parts {
             // Most of its samples have the same name.
-            name: Texts::new(py).string(layout.name(family.name))?,
-            help: family.help(layout).map(|help| PyString::from_bytes(py, &help)).transpose()?,
+            name: texts.string(layout.name(family.name))?,
+            help: family.help(layout).map(|help| texts.string(&help)).transpose()?,
             samples: Bound::new(py, samples)?,
         })
     }

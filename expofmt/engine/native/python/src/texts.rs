@@ -24,7 +24,7 @@ static KNOWN: Mutex<Known> = Mutex::new(Known { strings: Vec::new(), label_sets:
 const STRINGS: usize = 4096;
 const LABEL_SETS: usize = 2048;
 /// Longer ones are not kept: memory that is never given back should be little.
-const LONGEST_STRING: usize = 64;
+const LONGEST_STRING: usize = 128;
 const LONGEST_LABEL_SET: usize = 256;
 
 impl<'py> Texts<'py> {
