@@ -207,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn neighbours_are_copied_as_they_are_written_if_that_is_canonical() {
+        let lines = "a{b=\"1\",c=\"2\",d=\"3\",f=\"4\"} 1\na{ b=\"1\", c=\"2\",d=\"3\",f = \"\",} 1\n";
+        let found = with_labels(&read(lines), &pairs(&[("e", "x")]), &pairs(&[("f", "y")]));
+        let texts = [r#"{b="1",c="2",d="3",e="x",f="4"}"#, r#"{b="1",c="2",d="3",e="x",f="y"}"#];
+        for (index, text) in texts.iter().enumerate() {
+            assert_eq!(found.at(index).label_text(), text.as_bytes());
+        }
+    }
+
+    #[test]
     fn a_value_with_escapes_is_no_value_of_a_shape() {
         for values in [["", "1"], ["1", ""]] {
             let lines = values.map(|value| format!("a{{b=\"{value}\"}} 1\n")).concat();

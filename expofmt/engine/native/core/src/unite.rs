@@ -352,6 +352,18 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_a_part_change_alone() {
+        let both = built(1.0, Some(b"1.00"), 1);
+        let own = both.slice(1, 2).concat([&read("a{b=\"z\"} 1\n"), &both.slice(0, 1)]);
+        let united = combine(&own, &read("a{b=\"z\"} 2\na{b=\"x\"} 2\n"), Op::Sum, b"a", MetricType::Gauge).0;
+        let literals: Vec<_> = united.views().map(View::literal).collect();
+        assert_eq!(literals, [Some(&b"1.00"[..]), None, None]);
+        let starts: Vec<_> = united.views().map(|view| view.extra().is_some()).collect();
+        assert_eq!(starts, [true, false, true]);
+        assert_eq!(shown(&united), ["a{b=\"y\"} 1", "a{b=\"z\"} 3", "a{b=\"x\"} 3"]);
+    }
+
+    #[test]
     fn histograms_with_other_bounds_are_told_once() {
         let own = read(
             "h_sum{a=\"2\"} 1\nh_bucket{a=\"1\",le=\"1\"} 1\nh_bucket{a=\"1\",le=\"+Inf\"} 1\nh_bucket{a=\"2\",le=\"1\"} 1\n",

@@ -109,3 +109,50 @@ impl<'i, 'a> Groups<'i, 'a> {
         number
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::identity::Scope;
+    use crate::reading::read;
+    use crate::samples::Samples;
+
+    /// The first sample of each series, found by its spelling, which is the same everywhere here.
+    fn firsts(samples: &[&Samples]) -> Vec<(u32, u32)> {
+        let mut known = HashMap::new();
+        let views = samples.iter().flat_map(|samples| samples.views());
+        (0..).zip(views).map(|(number, view)| (number, *known.entry(view.label_text()).or_insert(number))).collect()
+    }
+
+    fn found(own: &Samples, other: &Samples) -> Vec<(u32, u32)> {
+        let identity = Identity::of(&[own, other], Scope::Series(None));
+        let mut index = Index::new(&identity);
+        let mut found = Vec::new();
+        index.enter(0, |number, first| found.push((number, first)));
+        index.enter(1, |number, first| found.push((number, first)));
+        found
+    }
+
+    #[test]
+    fn inputs_are_met_in_step_and_out_of_it() {
+        let lines = |numbers: &[u32]| -> Samples {
+            read(&numbers.iter().map(|number| format!("a{{b=\"{number}\"}} 1\n")).collect::<String>())
+        };
+        let ascending: Vec<u32> = (0..500).collect();
+        let gaps: Vec<u32> = (0..500).filter(|number| number % 97 > 2).chain([7, 7, 900, 901, 900]).collect();
+        let additions: Vec<u32> = (0..500).flat_map(|number| [number, 1000 + number / 50]).collect();
+        let scattered: Vec<u32> = (0..500).map(|number| number * 7919 % 503).collect();
+        let repeating: Vec<u32> = (0..500).map(|number| number % 70).collect();
+        let inputs = [ascending, gaps, additions, scattered, repeating, Vec::new()].map(|numbers| lines(&numbers));
+        for own in &inputs {
+            for other in &inputs {
+                assert_eq!(found(own, other), firsts(&[own, other]));
+            }
+        }
+        let parts = inputs[0].slice(0, 100).concat([&inputs[3], &inputs[0].slice(300, 301)]);
+        assert_eq!(found(&parts, &inputs[0]), firsts(&[&parts, &inputs[0]]));
+        assert_eq!(found(&inputs[0], &parts), firsts(&[&inputs[0], &parts]));
+    }
+}
