@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Final
 
+import pytest
+
 # In place of the native engine: nothing, and one of another version.
 ABSENT: Final = "import sys; sys.modules['expofmt.engine._native'] = None\n"
 OUTDATED: Final = (
@@ -27,18 +29,18 @@ def test_without_a_native_engine_lark_runs() -> None:
     assert started(ABSENT + ENGINE, "lark").stdout == "lark\n"
 
 
-def test_an_engine_of_another_version_is_none() -> None:
-    assert started(OUTDATED + ENGINE).stdout == "lark\n"
-    ran = started(OUTDATED + ENGINE, "native")
-    assert ran.stderr.splitlines()[-1].startswith(
-        "ImportError: the native engine is that of expofmt 0.0.0, and this is "
-    )
+@pytest.mark.parametrize("asked", ["", "native"])
+def test_an_engine_of_another_version_is_an_error(asked: str) -> None:
+    last = started(OUTDATED + ENGINE, asked).stderr.splitlines()[-1]
+    assert last.startswith("ImportError: the native engine is that of expofmt 0.0.0, and this is ")
+    assert last.endswith("install it again, or do without it (EXPOFMT_ENGINE=lark)")
+    assert started(OUTDATED + ENGINE, "lark").stdout == "lark\n"
 
 
 def test_a_missing_engine_that_was_asked_for_is_an_import_error_that_says_how_to_get_it() -> None:
     wanted = (
-        "ImportError: the native engine is not installed: wheels hold it, and an installation from source makes it "
-        "where Rust's cargo is found"
+        "ModuleNotFoundError: the native engine is not installed: wheels hold it, and an installation from source "
+        "makes it where Rust's cargo is found"
     )
     assert started(ABSENT + ENGINE, "native").stderr.splitlines()[-1] == wanted
     assert started(ABSENT + "from expofmt import engine; engine.use('native')").stderr.splitlines()[-1] == wanted

@@ -7,10 +7,12 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -108,6 +110,53 @@ def test_an_iterator_gives_objects_that_stay_as_they_are(native: ModuleType) -> 
     assert kept == [Sample("a", {"i": str(number)}, number) for number in range(10)]
     assert labels == [LabelSet(i=str(number)) for number in range(10, 20)]
     assert [float(sample.labels["i"]) for sample in names] == list(names.values()) == list(range(20, 100))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda sample: sample,
+        lambda sample: sample.labels,
+        lambda sample: sample.labels.items(),
+        lambda sample: sample.labels.values(),
+        lambda sample: iter(sample.labels),
+        lambda sample: iter(sample.labels.items()),
+        lambda sample: sample.labels["i"],
+    ],
+    ids=["sample", "labels", "items", "values", "iterator", "iterator of items", "value"],
+)
+def test_what_is_kept_of_a_sample_stays_as_it_is(native: ModuleType, part: Callable[[Sample], Any]) -> None:
+    # More than it takes for objects to be used again, each of them kept while others come and go.
+    expected = [Sample("a", {"i": str(number), "j": str(-number)}, number) for number in range(200)]
+    iterator = iter(native.pack(expected))
+    kept = {}
+    for number in range(200):
+        found = part(next(iterator))
+        if number % 7 == 0:
+            kept[number] = found
+    del found
+    for number, found in kept.items():
+        wanted = part(expected[number])
+        if isinstance(found, (Sample, LabelSet, str)):
+            assert found == wanted
+        else:
+            assert [*found] == [*wanted]
+
+
+def test_an_input_that_knows_what_was_made_of_it_is_freed(native: ModuleType) -> None:
+    class Input(bytes):
+        made: object
+        companion: object
+
+    class Companion:
+        pass
+
+    data = Input(b"a 1\n")
+    data.made, data.companion = native.scan(data, Format.TEXT), Companion()
+    companion = weakref.ref(data.companion)
+    del data
+    gc.collect()
+    assert companion() is None
 
 
 def test_objects_that_are_dropped_are_freed(native: ModuleType) -> None:

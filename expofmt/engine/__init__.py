@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {"native": "._native", "lark": ".lark"}
+_NATIVE: Final = f"{__name__}._native"
 
 
 def _module(name: str) -> Engine:
@@ -39,16 +40,17 @@ def _module(name: str) -> Engine:
     try:
         module = import_module(_MODULES[name], __name__)
     except ModuleNotFoundError as error:
-        if error.name != f"{__name__}._native":
+        if error.name != _NATIVE:
             raise
-        raise ImportError(
+        raise ModuleNotFoundError(
             "the native engine is not installed: wheels hold it, and an installation from source makes it where Rust's "
             "cargo is found",
             name=error.name,
         ) from error
     if name == "native" and module.__version__ != __version__:
         raise ImportError(
-            f"the native engine is that of expofmt {module.__version__}, and this is {__version__}: install it again",
+            f"the native engine is that of expofmt {module.__version__}, and this is {__version__}: install it again, "
+            "or do without it (EXPOFMT_ENGINE=lark)",
             name=module.__name__,
         )
     return cast(Engine, module)
@@ -60,7 +62,10 @@ def _first_choice() -> tuple[str, Engine]:
         return forced, _module(forced)
     try:
         return "native", _module("native")
-    except ImportError:
+    except ModuleNotFoundError as error:
+        # An engine that is there and does not load is no reason to be slow in silence.
+        if error.name != _NATIVE:
+            raise
         return "lark", _module("lark")
 
 

@@ -11,14 +11,27 @@ use crate::fault::{Span, offset};
 use crate::label::{Items, is_legacy_label_name, push_quoted};
 use crate::samples::Samples;
 
-/// Where a block is ended and another one begun: far below what an offset can hold.
-const MOST_TEXT: usize = 1 << 30;
 /// Beyond so many, shapes are no longer told apart: their rows are read item by item.
 const MOST_SHAPES: usize = 4096;
+
+/// How long the text of a block may become.
+struct Limits {
+    /// A block with more is ended, and another one begun.
+    ended: usize,
+    /// No text may be longer: an offset in it would not fit its type.
+    most: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { ended: 1 << 30, most: u32::MAX as usize }
+    }
+}
 
 /// Makes [`Samples`] out of samples that are given one by one.
 #[derive(Default)]
 pub struct Builder {
+    limits: Limits,
     done: Samples,
     text: Vec<u8>,
     names: Vec<Name>,
@@ -56,6 +69,7 @@ impl Builder {
     ) {
         let start = self.begin();
         push_label_set(&mut self.text, labels);
+        let start = self.fitted(start);
         let kind = self.kind(name, start);
         self.finish_row(kind, start, value, time, literal, extra);
     }
@@ -69,6 +83,7 @@ impl Builder {
     pub fn push_changed(&mut self, view: View<'_>, value: f64, literal: Option<&[u8]>, extra: Option<Extra>) {
         let start = self.begin();
         self.text.extend_from_slice(view.label_text());
+        let start = self.fitted(start);
         let kind = self.kind(view.name(), start);
         self.finish_row(kind, start, value, view.time(), literal, extra);
     }
@@ -86,6 +101,7 @@ impl Builder {
     ) -> Like {
         let start = self.begin();
         write(&mut self.text);
+        let start = self.fitted(start);
         let blocks = self.done.parts().len();
         let known = like.filter(|like| like.blocks == blocks);
         let kind = known.map_or_else(|| self.kind(view.name(), start), |like| like.kind);
@@ -106,6 +122,7 @@ impl Builder {
     ) {
         let start = self.begin();
         self.text.extend_from_slice(labels);
+        let start = self.fitted(start);
         let kind = self.kind(name, start);
         self.finish_row(kind, start, value, time, literal, extra);
     }
@@ -117,10 +134,23 @@ impl Builder {
     }
 
     fn begin(&mut self) -> usize {
-        if self.text.len() > MOST_TEXT {
+        if self.text.len() > self.limits.ended {
             self.end_block();
         }
         self.text.len()
+    }
+
+    /// Where the label set that was just written begins, once it stands where offsets reach: in a block of its own, if
+    /// need be. A panic for one that is too long for that, too.
+    fn fitted(&mut self, start: usize) -> usize {
+        if self.text.len() <= self.limits.most {
+            return start;
+        }
+        let written = self.text.split_off(start);
+        self.end_block();
+        assert!(written.len() <= self.limits.most, "the labels of one sample take more than 4 GiB");
+        self.text = written;
+        0
     }
 
     fn end_block(&mut self) {
@@ -165,6 +195,7 @@ impl Builder {
         if let Some(literal) = literal {
             let at = self.text.len();
             self.text.extend_from_slice(literal);
+            assert!(self.text.len() <= self.limits.most, "the labels and the value of one sample take more than 4 GiB");
             self.literals.push((row, Span::new(at, self.text.len())));
         }
         if time.is_some() && self.times.is_empty() {
@@ -359,6 +390,29 @@ mod tests {
         let block = samples.parts()[0].block.clone();
         drop(samples);
         Arc::into_inner(block).expect("nobody else holds the block")
+    }
+
+    #[test]
+    fn what_offsets_cannot_reach_gets_another_block() {
+        let value = [b'x'; 30];
+        for most in 50..100 {
+            let mut builder = Builder { limits: Limits { ended: 40, most }, ..Builder::default() };
+            let before = Samples::default();
+            for length in [5, 30, 30, 0, 29, 1] {
+                builder.push(b"a", [(&b"n"[..], &value[..length])], 0.0, None, None, None);
+            }
+            let samples = before.concat([&builder.finish()]);
+            let lengths: Vec<usize> = samples.views().map(|view| view.label_text().len() - 6).collect();
+            assert_eq!(lengths, [5, 30, 30, 0, 29, 1]);
+            assert!(samples.parts().iter().all(|part| part.block.layout.text().len() <= most));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "take more than 4 GiB")]
+    fn what_no_block_can_hold_is_refused() {
+        let mut builder = Builder { limits: Limits { ended: 40, most: 50 }, ..Builder::default() };
+        builder.push(b"a", [(&b"n"[..], &[b'x'; 60][..])], 0.0, None, None, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::block::{Exemplar, Extra, Time, View};
 use crate::build::Builder;
 use crate::samples::Samples;
+use crate::scan::line::label_set;
 
 const VERSION: u8 = 1;
 
@@ -51,7 +52,7 @@ pub fn load(bytes: &[u8]) -> Result<Samples, Malformed> {
             names.push(input.text()?);
         }
         let name = names.get(number).ok_or(Malformed)?;
-        let labels = input.text()?;
+        let labels = input.label_set()?;
         let value = f64::from_le_bytes(input.array()?);
         let has = input.byte()?;
         let time = if has & TIME != 0 { Some(input.time()?) } else { None };
@@ -86,8 +87,8 @@ fn push_sample(out: &mut Vec<u8>, view: View<'_>) {
 }
 
 fn push_text(out: &mut Vec<u8>, text: &[u8]) {
-    // No text of a sample is longer than what an offset of its block can hold.
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    let length = u32::try_from(text.len()).expect("no text of a sample is longer than an offset of its block can tell");
+    out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(text);
 }
 
@@ -123,6 +124,13 @@ impl<'a> Input<'a> {
         Ok(text)
     }
 
+    /// The text of a label set, or nothing.
+    fn label_set(&mut self) -> Result<&'a [u8], Malformed> {
+        let text = self.text()?;
+        let is_whole = label_set(text, 0).is_some_and(|(end, names)| end == text.len() && names < 2);
+        if text.is_empty() || (text[0] == b'{' && is_whole) { Ok(text) } else { Err(Malformed) }
+    }
+
     fn time(&mut self) -> Result<Time, Malformed> {
         Ok(Time { ms: i64::from_le_bytes(self.array()?), nanos: u32::from_le_bytes(self.array()?) })
     }
@@ -132,7 +140,7 @@ impl<'a> Input<'a> {
         let count = u32::from_le_bytes(self.array()?);
         let mut exemplars = Vec::new();
         for _ in 0..count {
-            let labels = self.text()?.into();
+            let labels = self.label_set()?.into();
             let value = f64::from_le_bytes(self.array()?);
             exemplars.push(Exemplar { labels, value, time: self.time()?.present() });
         }
@@ -143,6 +151,12 @@ impl<'a> Input<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::{Family, encode};
+    use crate::escape::EscapingScheme;
+    use crate::family::MetricType;
+    use crate::fingerprint::fingerprints;
+    use crate::identity::duplicates;
+    use crate::rules::histogram_faults;
 
     fn samples() -> Samples {
         let mut builder = Builder::default();
@@ -180,8 +194,16 @@ mod tests {
                 let mut bytes = whole.clone();
                 bytes[length] = byte;
                 for bytes in [&bytes[..], &whole[..length]] {
-                    for view in load(bytes).unwrap_or_default().views() {
+                    let found = load(bytes).unwrap_or_default();
+                    for view in found.views() {
                         assert!(view.labels().count() < whole.len());
+                    }
+                    assert_eq!(fingerprints(&found).len(), found.len());
+                    for kind in MetricType::ALL {
+                        assert!(duplicates(&found, b"a", kind).len() <= found.len());
+                        histogram_faults(&found, b"a", kind);
+                        let family = Family { name: b"a", kind, help: None, samples: &found };
+                        assert!(encode(&[family], EscapingScheme::Values, true).ends_with(b"\n"));
                     }
                 }
             }

@@ -15,7 +15,8 @@ use crate::samples::NativeSamples;
 /// The samples of any iterable.
 pub fn pack(samples: &Bound<'_, PyAny>) -> PyResult<Samples> {
     if let Ok(native) = samples.cast_exact::<NativeSamples>() {
-        return Ok(native.get().samples.compact());
+        let samples = &native.get().samples;
+        return Ok(native.py().detach(|| samples.compact()));
     }
     let py = samples.py();
     let class = Model::get(py)?.sample_class.bind(py);

@@ -25,7 +25,9 @@ pub fn read<'py>(
     if !dialect.is(&model.text_format) {
         return Err(PyValueError::new_err(format!("the native engine has no grammar for {dialect}")));
     }
-    let text = Arc::new(PyBackedBytes::from(data.clone()));
+    // What only derives from bytes may refer to what is made here, and the garbage collector would not see the circle.
+    let bytes = if data.is_exact_instance_of::<PyBytes>() { data.clone() } else { PyBytes::new(py, data.as_bytes()) };
+    let text = Arc::new(PyBackedBytes::from(bytes));
     let options = Options { recover, comments, max_faults, fatal: model.fatal };
     let found = py.detach(|| scan(text, &options));
     let faults = found.faults.iter().map(|fault| fault_object(py, model, fault)).collect::<PyResult<Vec<_>>>()?;

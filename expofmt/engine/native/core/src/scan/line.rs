@@ -154,8 +154,8 @@ fn sample(text: &[u8], at: usize) -> Option<SampleParts> {
     (next == text.len()).then_some(SampleParts { name, labels, value, time })
 }
 
-/// The end of a label set, and how many quoted names without a value stand in it.
-fn label_set(text: &[u8], brace: usize) -> Option<(usize, usize)> {
+/// The end of the label set whose brace stands at an offset, and how many quoted names without a value stand in it.
+pub fn label_set(text: &[u8], brace: usize) -> Option<(usize, usize)> {
     let mut names = 0;
     let mut at = blanks_end(text, brace + 1);
     loop {
