@@ -80,14 +80,20 @@ class Place:
         return cls(filename, label, shown, (0, len(shown)), (False, len(shown) < len(text)), span)
 
     def located(self, sources: Mapping[str, Source]) -> Self:
-        """The place as it stands in its file, if the span is known and the file is among the sources (by name).
+        """The place with lines and columns, if the span is known and the file is among the sources (by name).
+
+        The line stays as it is shown: a sample may have got labels since it was read.
 
         >>> place = Place.canonical("a.prom", "x 1", "", Span(4, 9))
         >>> place.located({"a.prom": Source("a.prom", b"y 2\\n x  1\\n")}).line
         2
         """
         source = sources.get(self.filename)
-        return self if self.span is None or source is None else self.of(source, self.span, self.label)
+        if self.span is None or source is None:
+            return self
+        line, column = source.position(self.span.start)
+        end_line, end_column = source.position(self.span.end)
+        return replace(self, line=line, column=column, end_line=end_line, end_column=end_column)
 
 
 @dataclass(frozen=True, slots=True)

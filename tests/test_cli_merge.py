@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from expofmt import parse, render
 from expofmt.cli import group
+from expofmt.cli.merge import _File
 
 
 def run(*arguments: str | Path, input: bytes | None = None) -> Result:
@@ -154,6 +155,28 @@ def test_findings_of_the_merge_are_limited() -> None:
     # One is the warning about help texts.
     assert found[-1]["message"] == "1498 more diagnostics are not shown"
     assert len(json.loads(run("a.prom", "b.prom", *arguments[3:], "2").stderr)) == 2
+
+
+@pytest.mark.parametrize("text", ["m{n} 1\n", "# HELP m{n} {help}\n# TYPE m{n} {type}\nm{n} 1\n"])
+def test_many_findings_take_one_pass_over_each_input(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = {"x.prom": "gauge", "y.prom": "counter"}
+    for name, type in types.items():
+        written = "".join(text.format(n=n, help=name, type=type) for n in range(300))
+        Path(name).write_bytes(written.encode())
+    made: list[str] = []
+
+    class Counted(_File):
+        __slots__ = ()
+
+        def __init__(self, name: str, data: bytes) -> None:
+            made.append(name)
+            super().__init__(name, data)
+
+    monkeypatch.setattr("expofmt.cli.merge._File", Counted)
+    found = json.loads(run("x.prom", "y.prom", "--output-format", "json").stderr)
+    assert len(found) >= 300
+    assert all(entry["line"] and entry["related"]["line"] for entry in found)
+    assert made == ["x.prom", "y.prom"]
 
 
 def test_policies() -> None:

@@ -42,6 +42,11 @@ from .replace import write_output
 _LABELS_BY_INPUT: Final = "expofmt.labels_by_input"
 _LABEL_OPTIONS: Final = ("-l", "--label")
 
+_SHOWN_METADATA: Final = re.compile(rb"# (TYPE|HELP) ([a-zA-Z0-9_:]+) ")
+_METADATA: Final = re.compile(
+    rb"^[ \t]*+(#[ \t]*+(TYPE|HELP)[ \t]++([a-zA-Z0-9_:]++)(?:[ \t][^\r\n]*+)?)\r?$", re.MULTILINE
+)
+
 
 class _Labelled(NamedTuple):
     """The arguments without the labels, the labels before each input, and those after the last one."""
@@ -202,18 +207,21 @@ def command(
     label_sets = [_label_set(labels, names) for labels in labelled.by_input]
     complaints = Complaints()
     found: list[Diagnostic] = []
-    sources: dict[str, list[bytes]] = {}
+    files: dict[str, _File | None] = {}
+    size = 0
     expositions: list[Exposition] = []
     for argument, labels in zip(inputs, label_sets, strict=True):
         reading = parsed(expanded([argument], complaints), complaints, found, names, max_diagnostics, quiet=quiet)
         for each, data, exposition in reading:
-            sources.setdefault(each.name, []).append(data)
+            file = files.setdefault(each.name, _File(each.name, data))
+            # Standard input that is given twice is empty the second time: which of the two is meant is not known.
+            files[each.name] = file if file and file.data == data else None
+            size += len(data)
             expositions.append(_relabelled(exposition, labels))
     if complaints.any:
         finish(TROUBLE)
     text, shown = b"", found
     if not found:
-        size = sum(len(data) for same in sources.values() for data in same)
         try:
             with working("merging", counted(len(expositions), "input"), size, quiet=quiet):
                 united = merge(*expositions, policy=policy, on_warning=found.append)
@@ -226,7 +234,7 @@ def command(
         tally.add(diagnostic)
     failed = tally.fails(fail_on)
     if (found and (failed or not quiet)) or report_format == "json":
-        write_report([_with_lines(each, sources) for each in shown], report_format, err=True)
+        write_report([_with_lines(each, files) for each in shown], report_format, err=True)
     if failed:
         finish(FINDINGS)
     if output is None or str(output) == STDIO:
@@ -254,35 +262,41 @@ def _limited(found: list[Diagnostic], limit: int) -> list[Diagnostic]:
     return [*shown, Diagnostic.of_places(Code.TOO_MANY_DIAGNOSTICS, Severity.INFO, place, None, details)]
 
 
-def _with_lines(diagnostic: Diagnostic, sources: Mapping[str, Sequence[bytes]]) -> Diagnostic:
-    """The diagnostic with line numbers, where it shows a line of an input; a merge knows of offsets at most."""
-    related = diagnostic.related and _with_line(diagnostic.related, sources)
-    return replace(diagnostic, place=_with_line(diagnostic.place, sources), related=related)
+class _File(Source):
+    """An input, where a merge, which knows of offsets at most, gets its line numbers from."""
+
+    __slots__ = ("_metadata",)
+
+    def __init__(self, name: str, data: bytes) -> None:
+        super().__init__(name, data)
+        self._metadata: dict[tuple[bytes, bytes], Span] | None = None
+
+    def metadata_line(self, shown: str) -> Span | None:
+        """Where the TYPE or HELP line stands that is shown in canonical spelling."""
+        asked = _SHOWN_METADATA.match(shown.encode())
+        if asked is None:
+            return None
+        if self._metadata is None:
+            # All at once: a pass over the data for each line that is asked for takes minutes.
+            found = [*_METADATA.finditer(self.data)]
+            self._metadata = {(line[2], line[3]): Span(*line.span(1)) for line in reversed(found)}
+        return self._metadata.get((asked[1], asked[2]))
 
 
-def _with_line(place: Place, sources: Mapping[str, Sequence[bytes]]) -> Place:
-    same = sources.get(place.filename, ())
-    # Standard input that is given twice is empty the second time: which of the two is meant is not known here.
-    if place.line is not None or not same or any(data != same[0] for data in same):
+def _with_lines(diagnostic: Diagnostic, files: Mapping[str, _File | None]) -> Diagnostic:
+    """The diagnostic with line numbers, where it shows a line of an input."""
+    related = diagnostic.related and _with_line(diagnostic.related, files)
+    return replace(diagnostic, place=_with_line(diagnostic.place, files), related=related)
+
+
+def _with_line(place: Place, files: Mapping[str, _File | None]) -> Place:
+    file = files.get(place.filename)
+    if place.line is not None or file is None:
         return place
-    source = Source(place.filename, same[0])
-    if (span := place.span) is None:
-        span = _metadata_line(place.excerpt, same[0])
-        return Place.of(source, span, place.label) if span else place
-    # The sample stays as it is shown, with the labels that were set.
-    line, column = source.position(span.start)
-    end_line, end_column = source.position(span.end)
-    return replace(place, line=line, column=column, end_line=end_line, end_column=end_column)
-
-
-def _metadata_line(shown: str, data: bytes) -> Span | None:
-    """Where the data has the TYPE or HELP line that is shown in canonical spelling."""
-    keyword = re.match(r"# (TYPE|HELP) ([a-zA-Z0-9_:]+) ", shown)
-    if keyword is None:
-        return None
-    pattern = rf"^[ \t]*+(#[ \t]*+{keyword[1]}[ \t]++{keyword[2]}(?:[ \t][^\r\n]*+)?)\r?$"
-    found = re.search(pattern.encode(), data, re.MULTILINE)
-    return Span(*found.span(1)) if found else None
+    if place.span is not None:
+        return place.located({file.name: file})
+    span = file.metadata_line(place.excerpt)
+    return Place.of(file, span, place.label) if span else place
 
 
 __all__ = ["command"]
