@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple, Self, get_args
 
@@ -219,28 +219,40 @@ class _Findings:
         second: Callable[[], Place],
         details: Mapping[str, str],
     ) -> None:
-        severity = severity_of(code) or Severity.ERROR
-        if self.kept[severity] == MAX_DIAGNOSTICS:
+        if self.kept[_severity(code)] == MAX_DIAGNOSTICS:
             self.suppressed += 1
-            return
+        else:
+            self.keep(code, first(), second(), details)
+
+    def keep(self, code: Code, related: Place, place: Place, details: Mapping[str, str]) -> None:
+        """Add what there is room for."""
+        severity = _severity(code)
         self.kept[severity] += 1
-        related, place = first(), second()
         if related.filename != place.filename:
             details = {**details, "first_input": related.filename, "second_input": place.filename}
         place, related = (replace(each, filename=self.filenames[each.filename]) for each in (place, related))
         self.diagnostics.append(Diagnostic.of_places(code, severity, place, related, details))
 
+    def room_for(self, code: Code, conflicts: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        """Those of the conflicts that are to be kept; the others, which may be one a sample, are counted at once."""
+        room = MAX_DIAGNOSTICS - self.kept[_severity(code)]
+        self.suppressed += max(len(conflicts) - room, 0)
+        return conflicts[:room]
+
     def settle(self, on_warning: Callable[[Diagnostic], None] | None) -> None:
         if self.suppressed:
             place = Place.canonical(self.diagnostics[-1].filename, "", "")
-            severity = severity_of(Code.TOO_MANY_DIAGNOSTICS) or Severity.INFO
-            details = {"count": str(self.suppressed)}
-            self.diagnostics.append(Diagnostic.of_places(Code.TOO_MANY_DIAGNOSTICS, severity, place, None, details))
+            code, details = Code.TOO_MANY_DIAGNOSTICS, {"count": str(self.suppressed)}
+            self.diagnostics.append(Diagnostic.of_places(code, _severity(code), place, None, details))
         if self.kept[Severity.ERROR]:
             raise ConsistencyError(self.diagnostics)
         if on_warning is not None:
             for diagnostic in self.diagnostics:
                 on_warning(diagnostic)
+
+
+def _severity(code: Code) -> Severity:
+    return severity_of(code) or Severity.ERROR
 
 
 def _merge_family(group: Sequence[_Member], policy: MergePolicy, findings: _Findings) -> MetricFamily:
@@ -281,18 +293,13 @@ def _agreed(keyword: str, texts: Iterable[tuple[_Member, str | None]], code: Cod
 
 def _merge_samples(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
     name = group[0].family.name
-    first, *rest = (member.family.samples for member in group)
-    united = first.concat(*rest) if rest else first
+    whole = _Whole(group)
+    united = whole.samples
     repeated = united.duplicates(name=name, type=type)
     if op == "refuse" or (op == "sum" and type in _STATEMENTS):
-        starts = list(accumulate((len(member.family.samples) for member in group), initial=0))
-        for index, original in repeated:
-            mine, other = (
-                partial(group[number].sample_place, position - starts[number])
-                for position in (original, index)
-                for number in [bisect_right(starts, position) - 1]
-            )
-            findings.add(Code.DUPLICATE_SAMPLE, mine, other, {"series": united[index].series})
+        for index, original in findings.room_for(Code.DUPLICATE_SAMPLE, repeated):
+            details = {"series": united[index].series}
+            findings.keep(Code.DUPLICATE_SAMPLE, whole.place(original), whole.place(index), details)
         return united
     # The buckets of one histogram may be spread over inputs that have no sample in common.
     if not repeated and type not in _HISTOGRAMS:
@@ -311,26 +318,36 @@ def _selected(group: Iterable[_Member], quantile: Callable[[str], bool]) -> list
     ]
 
 
-class _Part:
-    """Samples that some members hold together."""
+class _Whole:
+    """The samples of some members, one after the other."""
 
-    def __init__(self, samples: Samples, members: Sequence[_Member]) -> None:
-        self.samples = samples
+    def __init__(self, members: Sequence[_Member]) -> None:
+        first, *rest = (member.family.samples for member in members)
+        self.samples = first.concat(*rest) if rest else first
         self.members = members
-
-    @cached_property
-    def _origins(self) -> dict[tuple[str, LabelSet, int | None], tuple[_Member, int]]:
-        origins: dict[tuple[str, LabelSet, int | None], tuple[_Member, int]] = {}
-        for member in self.members:
-            for index, sample in enumerate(member.family.samples):
-                origins.setdefault((sample.name, sample.labels, sample.timestamp_ns), (member, index))
-        return origins
+        self.starts = list(accumulate((len(member.family.samples) for member in members), initial=0))
 
     def place(self, index: int) -> Place:
-        """Where the first of the members has the sample."""
-        sample = self.samples[index]
-        member, position = self._origins[sample.name, sample.labels, sample.timestamp_ns]
-        return member.sample_place(position)
+        number = bisect_right(self.starts, index) - 1
+        return self.members[number].sample_place(index - self.starts[number])
+
+
+class _Part(NamedTuple):
+    """Samples that some members hold together, no series twice."""
+
+    samples: Samples
+    members: Sequence[_Member]
+
+    def places(self, indices: Sequence[int], name: str, type: MetricType) -> list[Place]:
+        """Where the first of the members has the samples, each of another series."""
+        whole = _Whole(self.members)
+        _, found = whole.samples.combine(_rows(self.samples, indices), "refuse", name=name, type=type)
+        firsts = {position: index for index, position in found}
+        return [whole.place(firsts[position]) for position in range(len(indices))]
+
+
+def _rows(samples: Samples, indices: Iterable[int]) -> Samples:
+    return samples[:0].concat(*(samples[index : index + 1] for index in indices))
 
 
 def _combine(group: Sequence[_Member], type: MetricType, op: Op, findings: _Findings) -> Samples:
@@ -350,10 +367,12 @@ def _combine(group: Sequence[_Member], type: MetricType, op: Op, findings: _Find
                 kept = _without(whole, left.samples) if op == "last" else left.samples
                 added = _without(whole, right.samples) if op == "first" else right.samples
                 samples, differing = kept.combine(added, op, name=name, type=type)
-            for mine, other in differing:
-                details = {"series": Sample(name, _histogram(left.samples[mine])[0], 0).series}
-                places = partial(left.place, mine), partial(right.place, other)
-                findings.add(Code.BUCKET_BOUNDS_CONFLICT, *places, details)
+            if told := findings.room_for(Code.BUCKET_BOUNDS_CONFLICT, differing):
+                mine, other = zip(*told, strict=True)
+                places = zip(left.places(mine, name, type), right.places(other, name, type), strict=True)
+                for index, both in zip(mine, places, strict=True):
+                    details = {"series": Sample(name, _histogram(left.samples[index])[0], 0).series}
+                    findings.keep(Code.BUCKET_BOUNDS_CONFLICT, *both, details)
             parts.append(_Part(samples, [*left.members, *right.members]))
         parts += odd
     return parts[0].samples
@@ -374,14 +393,15 @@ def without_repeats(samples: Samples, name: str, type: MetricType) -> list[Sampl
     if not repeated:
         return [samples]
     uses: Counter[int] = Counter()
-    turn: dict[int, int] = {}
+    turns: list[list[int]] = []
     for index, original in repeated:
+        if uses[original] == len(turns):
+            turns.append([])
+        turns[uses[original]].append(index)
         uses[original] += 1
-        turn[index] = uses[original]
-    turns: list[list[Sample]] = [[] for _ in range(1 + max(turn.values()))]
-    for index, sample in enumerate(samples):
-        turns[turn.get(index, 0)].append(sample)
-    return [engine.pack(part) for part in turns]
+    ends = [index for index, _ in repeated] + [len(samples)]
+    firsts = (samples[start:end] for start, end in zip([0, *(end + 1 for end in ends)], ends, strict=False))
+    return [samples[:0].concat(*firsts), *(_rows(samples, turn) for turn in turns)]
 
 
 def _find_suffix_collisions(members: Mapping[str, Sequence[_Member]], findings: _Findings) -> None:
