@@ -81,27 +81,32 @@ fuzz_target!(|data: &[u8]| {
         _ => &[""],
     };
     let label = if kind == "summary" { "quantile" } else { "le" };
+    // Few label sets, so that many samples are of one series.
+    let sets = [input.byte(), input.byte(), input.byte(), 0];
     for _ in 0..input.byte() {
         if input.0.is_empty() {
             break;
         }
         let first = input.byte();
-        let suffix = suffixes[first as usize % suffixes.len()];
+        let suffix = suffixes[usize::from(first & 15) % suffixes.len()];
         let text = &mut texts[usize::from(first & 0x80 != 0)];
-        push_sample(text, name, suffix, if suffixes.len() > 1 { Some(label) } else { None }, &mut input);
+        let set = sets[usize::from(first >> 4 & 3)];
+        push_sample(text, name, suffix, set, if suffixes.len() > 1 { Some(label) } else { None }, &mut input);
     }
     let [mut own, mut other] = texts.map(|text| Side::read(&text));
     let family = Family::new(name.as_bytes(), own.kind);
-    own.check(&family);
-    other.check(&family);
     for _ in 0..8 {
         // Each step may treble them.
         if input.0.is_empty() || own.rows.len() > 2000 {
             break;
         }
         own.step(&mut other, &family, &mut input);
-        own.check(&family);
+        assert_eq!(rows(&own.samples), own.rows);
     }
+    // What can be asked before the last step is asked of shorter programs.
+    own.check(&family);
+    OPS.iter().for_each(|&op| drop(own.combined(&other, &family, op)));
+    own.differences(&other, &family);
 });
 
 /// Choices, of which there are as many as one wants: all are zero in the end.
@@ -131,8 +136,8 @@ impl Input<'_> {
     }
 }
 
-fn push_sample(text: &mut String, name: &str, suffix: &str, label: Option<&str>, input: &mut Input) {
-    let (set, spelling, value) = (input.byte(), input.byte(), input.byte());
+fn push_sample(text: &mut String, name: &str, suffix: &str, set: u8, label: Option<&str>, input: &mut Input) {
+    let (spelling, value) = (input.byte(), input.byte());
     let mut items: Vec<String> = Vec::new();
     let mut taken = BTreeSet::new();
     let mut add = |item: &str| {
@@ -236,6 +241,25 @@ impl Side {
         assert_eq!(encode(&written, EscapingScheme::AllowUtf8, true), text);
     }
 
+    fn combined(&self, other: &Side, family: &Family, op: Op) -> (Samples, Vec<Row>) {
+        let (united, conflicts) = combine(&self.samples, &other.samples, op, family.name, self.kind);
+        let (expected, meant) = family.combine(&self.rows, &other.rows, op);
+        assert_eq!(conflicts, meant, "{op:?}");
+        assert_eq!(rows(&united), expected, "{op:?}");
+        (united, expected)
+    }
+
+    fn differences(&self, other: &Side, family: &Family) -> [(Samples, Vec<Row>); 4] {
+        let found = difference(&self.samples, &other.samples, family.name, self.kind);
+        let parts = [found.removed, found.added, found.old, found.new];
+        let mut expected = family.difference(&self.rows, &other.rows).into_iter();
+        parts.map(|part| {
+            let meant = expected.next().unwrap_or_default();
+            assert_eq!(rows(&part), meant);
+            (part, meant)
+        })
+    }
+
     fn step(&mut self, other: &mut Side, family: &Family, input: &mut Input) {
         let (samples, length) = (&self.samples, self.rows.len());
         match input.byte() % 13 {
@@ -258,19 +282,12 @@ impl Side {
                 self.become_these(samples.concat([&other.samples, samples]), rows);
             }
             3 | 4 => {
-                let op = input.pick(&OPS);
-                let (united, conflicts) = combine(samples, &other.samples, op, family.name, self.kind);
-                let (rows, expected) = family.combine(&self.rows, &other.rows, op);
-                assert_eq!(conflicts, expected);
+                let (united, rows) = self.combined(other, family, input.pick(&OPS));
                 self.become_these(united, rows);
             }
             5 => {
-                let found = difference(samples, &other.samples, family.name, self.kind);
-                let parts = [found.removed, found.added, found.old, found.new];
-                let expected = family.difference(&self.rows, &other.rows);
-                assert_eq!(parts.each_ref().map(rows), expected);
-                let number = input.below(4);
-                self.become_these(parts[number].clone(), expected[number].clone());
+                let (samples, rows) = self.differences(other, family)[input.below(4)].clone();
+                self.become_these(samples, rows);
             }
             6 => {
                 let sorted = canonical_order(samples, family.name, self.kind)
