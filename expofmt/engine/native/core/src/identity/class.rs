@@ -27,8 +27,8 @@ pub struct Class<'a> {
     split: Split,
     /// Whether the first part of the split text is all that there is to compare, but for a time.
     pub plain: bool,
-    /// The other labels in the order of their names, by their numbers among those others.
-    pub order: Vec<u32>,
+    /// For each of the other labels, in written order, its place in the order of their names.
+    pub ranks: Vec<u32>,
     /// Tells hashes of samples that are never the same from each other.
     pub salt: u64,
     /// The hashes of the other labels' names in written order, if the texts don't decide.
@@ -241,18 +241,20 @@ impl<'a> Survey<'a> {
             point,
             split: Split::of(segments, point),
             plain: false,
-            order: Vec::new(),
+            ranks: Vec::new(),
             salt: 0,
             name_hashes: Vec::new(),
         };
-        let names: Vec<&[u8]> = class.other_names().collect();
-        class.order.extend(0..names.len() as u32);
-        class.order.sort_unstable_by_key(|number| names[*number as usize]);
-
+        let mut names: Vec<(&[u8], usize)> = class.other_names().zip(0..).collect();
+        names.sort_unstable();
+        class.ranks.resize(names.len(), 0);
+        for (rank, (_, number)) in (0..).zip(&names) {
+            class.ranks[*number] = rank;
+        }
         let mut key = name_number.to_le_bytes().to_vec();
         key.push(u8::from(point.is_some() && self.scope.compares_points()));
-        for number in &class.order {
-            key.extend_from_slice(names[*number as usize]);
+        for (name, _) in names {
+            key.extend_from_slice(name);
             key.push(0xFF);
         }
         let next = self.first_classes.len() as u32;

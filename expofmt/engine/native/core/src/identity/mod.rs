@@ -303,12 +303,22 @@ impl<'a> Identity<'a> {
     fn same_values(&self, a: &Key<'a>, b: &Key<'a>) -> bool {
         let (of_a, of_b) = (self.classes.get(a.class), self.classes.get(b.class));
         let (values_a, values_b) = (of_a.other_values(a.view), of_b.other_values(b.view));
-        if of_a.order == of_b.order {
+        if of_a.ranks == of_b.ranks {
             return values_a.eq(values_b);
         }
-        let (values_a, values_b): (Vec<_>, Vec<_>) = (values_a.collect(), values_b.collect());
-        let mut pairs = of_a.order.iter().zip(&of_b.order);
-        pairs.all(|(a, b)| values_a.get(*a as usize) == values_b.get(*b as usize))
+        let mut few = [&b""[..]; 16];
+        let mut many = Vec::new();
+        let sorted = match few.get_mut(..of_a.ranks.len()) {
+            Some(few) => few,
+            None => {
+                many.resize(of_a.ranks.len(), &b""[..]);
+                &mut many[..]
+            }
+        };
+        for (rank, value) in of_a.ranks.iter().zip(values_a) {
+            sorted[*rank as usize] = value;
+        }
+        of_b.ranks.iter().zip(values_b).all(|(rank, value)| sorted[*rank as usize] == value)
     }
 
     /// The labels without the point, and the point.
@@ -404,6 +414,20 @@ mod tests {
         assert_eq!(duplicates(&read(lines).gather([3, 2, 0]), b"a", MetricType::Gauge), [(2, 1)]);
         assert_eq!(repeats("a 1\na{} 1\na{b=\"\"} 1\n", "a", MetricType::Gauge), [(1, 0)]);
         assert_eq!(repeats("a{b=\"\\n\"} 1\na{b=\"\\\\n\"} 1\na{b=\"\\n\"} 1\n", "a", MetricType::Gauge), [(2, 0)]);
+    }
+
+    #[test]
+    fn labels_of_any_number_may_stand_in_any_order() {
+        for count in [1, 2, 15, 16, 17, 40] {
+            let labels = |last: &str| -> Vec<String> {
+                let value = |number: usize| if number + 1 == count { last.to_string() } else { number.to_string() };
+                (0..count).map(|number| format!("l{number}=\"{}\"", value(number))).collect()
+            };
+            let turned = |last: &str| labels(last).into_iter().rev().collect::<Vec<_>>();
+            let lines = [labels("x"), turned("y"), turned("x"), labels("y")];
+            let lines = lines.map(|labels| format!("a{{{}}} 1\n", labels.join(","))).concat();
+            assert_eq!(repeats(&lines, "a", MetricType::Gauge), [(2, 0), (3, 1)]);
+        }
     }
 
     #[test]
