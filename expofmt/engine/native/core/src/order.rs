@@ -182,14 +182,21 @@ pub fn order(speller: &Speller<'_>, samples: &Samples, lines: &Lines) -> Vec<Ent
         let rest = |entry: &Entry| Rest::of(samples.at(entry.index as usize), plan(entry), lines.bound(speller, entry));
         group.sort_by_cached_key(|entry| (rest(entry), entry.index));
     };
-    entries.sort_by_key(|entry| plan(entry).labels);
+    let first = lines.lines.first().map(|line| line.plan);
+    let is_one_kind = lines.lines.iter().all(|line| Some(line.plan) == first);
+    if !is_one_kind {
+        entries.sort_by_key(|entry| plan(entry).labels);
+    }
     // Where labels cannot be compared as they are written, keys are made of them.
     let mut keys = Vec::new();
     let mut spans = Vec::new();
-    for group in entries.chunk_by_mut(|a, b| plan(a).labels == plan(b).labels) {
+    for group in entries.chunk_by_mut(|a, b| is_one_kind || plan(a).labels == plan(b).labels) {
         let class = plan(&group[0]).class;
-        if class != ESCAPED && group.iter().all(|entry| plan(entry).class == class) {
-            sort_texts(group, |entry| &lines.text[lines.labels(speller, entry)], settle);
+        if class != ESCAPED && (is_one_kind || group.iter().all(|entry| plan(entry).class == class)) {
+            let key = |entry: &Entry| &lines.text[lines.labels(speller, entry)];
+            // They have the same first name.
+            let depth = memchr(b'"', key(&group[0])).map_or(0, |quote| quote + 1);
+            sort_texts(group, depth, key, settle);
             continue;
         }
         spans.resize(lines.lines.len(), (0, 0));
@@ -204,7 +211,7 @@ pub fn order(speller: &Speller<'_>, samples: &Samples, lines: &Lines) -> Vec<Ent
             let (start, end) = spans[entry.index as usize];
             &keys[start..end]
         };
-        sort_texts(group, key, settle);
+        sort_texts(group, 0, key, settle);
     }
     entries
 }
@@ -235,36 +242,32 @@ pub struct Entry {
     pub index: u32,
 }
 
-/// Sort by texts none of which begins another one, by the measure of [`compare_texts`]. `settle` sorts those of the same
-/// text, which come in any order.
+/// Sort by texts none of which begins another one, by the measure of [`compare_texts`]; they are alike up to the depth.
+/// `settle` sorts those of the same text, which come in any order.
 ///
-/// What a group of texts have in common is skipped, and the next eight bytes make the group into smaller ones. So a text is
-/// looked at as often as that, while a comparison sort would fetch two texts from memory for each comparison.
-fn sort_texts<'t>(entries: &mut [Entry], key: impl Fn(&Entry) -> &'t [u8], mut settle: impl FnMut(&mut [Entry])) {
+/// Eight bytes of each text make the group into smaller ones, and then the next eight of those; but what all texts of a group
+/// have in common is skipped. So a text is looked at as often as that, while a comparison sort would fetch two texts from
+/// memory for each comparison.
+fn sort_texts<'t>(
+    entries: &mut [Entry],
+    depth: usize,
+    key: impl Fn(&Entry) -> &'t [u8],
+    mut settle: impl FnMut(&mut [Entry]),
+) {
+    let rest = |entry: &Entry, depth: usize| {
+        let key = key(entry);
+        &key[depth.min(key.len())..]
+    };
     // A stack of its own: how deep this goes is for the input to say.
-    let mut groups = vec![(0, entries.len(), 0)];
+    let mut groups = vec![(0, entries.len(), depth)];
     while let Some((first, last, depth)) = groups.pop() {
         let group = &mut entries[first..last];
-        let rest = |entry: &Entry, depth: usize| {
-            let key = key(entry);
-            &key[depth.min(key.len())..]
-        };
-        let mut common = rest(&group[0], depth);
-        for entry in &group[1..] {
-            common = &common[..common_prefix(common, rest(entry, depth))];
-        }
-        if common.len() == rest(&group[0], depth).len() {
+        let Some(depth) = take_prefixes(group, depth, rest) else {
             settle(group);
             continue;
-        }
-        let depth = depth + common.len();
-        let (mut last, mut descents) = (0, 0);
-        for entry in &mut *group {
-            entry.prefix = prefix(rest(entry, depth));
-            descents += usize::from(entry.prefix < last);
-            last = entry.prefix;
-        }
+        };
         // Parts that are in order each, as those that were united are, are merged.
+        let descents = group.windows(2).filter(|pair| pair[0].prefix > pair[1].prefix).count();
         if descents < group.len() / 16 {
             group.sort_by_key(|entry| entry.prefix);
         } else {
@@ -278,6 +281,27 @@ fn sort_texts<'t>(entries: &mut [Entry], key: impl Fn(&Entry) -> &'t [u8], mut s
             start += run.len();
         }
     }
+}
+
+/// Find from where on the texts of a group differ, which are alike up to a depth, and note their prefixes from there; none
+/// where all texts are the same.
+fn take_prefixes<'t>(group: &mut [Entry], depth: usize, rest: impl Fn(&Entry, usize) -> &'t [u8]) -> Option<usize> {
+    let (first, last) = (group.first()?, group.last()?);
+    let whole = rest(first, depth);
+    // What the first and the last of them have in common, all have mostly: then each text is fetched but once.
+    let guessed = &whole[..common_prefix(whole, rest(last, depth))];
+    let mut common = guessed;
+    for entry in &mut *group {
+        let text = rest(entry, depth);
+        common = &common[..common_prefix(common, text)];
+        entry.prefix = prefix(&text[common.len()..]);
+    }
+    if common.len() < guessed.len() {
+        for entry in &mut *group {
+            entry.prefix = prefix(&rest(entry, depth)[common.len()..]);
+        }
+    }
+    (common.len() < whole.len()).then_some(depth + common.len())
 }
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
