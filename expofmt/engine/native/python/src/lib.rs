@@ -14,8 +14,9 @@ mod scanning;
 mod sequence;
 mod texts;
 
-#[pyo3::pymodule]
+#[pyo3::pymodule(gil_used = true)]
 mod _native {
+    use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
     use pyo3::types::{PyBytes, PyDict};
 
@@ -91,7 +92,15 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::families::register(module.py())?;
-        crate::samples::register(module.py())
+        // An engine that cannot work with the classes it finds must not keep another one from being chosen.
+        let registered = || {
+            crate::families::register(module.py())?;
+            crate::samples::register(module.py())
+        };
+        caught(registered).map_err(|error| {
+            let refused = PyImportError::new_err("the native engine does not fit this interpreter, or this package");
+            refused.set_cause(module.py(), Some(error));
+            refused
+        })
     }
 }
