@@ -5,13 +5,12 @@ from __future__ import annotations
 import operator
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple, Self, get_args
 
-from . import engine
 from .codes import Code, Severity, severity_of
 from .diagnostics import ConsistencyError, Diagnostic, Place
 from .model import TEXT_SUFFIXES, Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples
@@ -362,29 +361,21 @@ def _combine(group: Sequence[_Member], type: MetricType, op: Op, findings: _Find
         parts = []
         for left, right in pairs:
             samples, differing = left.samples.combine(right.samples, op, name=name, type=type)
-            if differing and op in ("first", "last"):
-                whole = {_histogram(left.samples[mine]) for mine, _ in differing}
-                kept = _without(whole, left.samples) if op == "last" else left.samples
-                added = _without(whole, right.samples) if op == "first" else right.samples
-                samples, differing = kept.combine(added, op, name=name, type=type)
             if told := findings.room_for(Code.BUCKET_BOUNDS_CONFLICT, differing):
                 mine, other = zip(*told, strict=True)
                 places = zip(left.places(mine, name, type), right.places(other, name, type), strict=True)
                 for index, both in zip(mine, places, strict=True):
-                    details = {"series": Sample(name, _histogram(left.samples[index])[0], 0).series}
+                    details = {"series": _histogram(name, left.samples[index])}
                     findings.keep(Code.BUCKET_BOUNDS_CONFLICT, *both, details)
             parts.append(_Part(samples, [*left.members, *right.members]))
         parts += odd
     return parts[0].samples
 
 
-def _histogram(sample: Sample) -> tuple[LabelSet, int | None]:
-    """Which histogram of its family a sample belongs to."""
-    return LabelSet({name: value for name, value in sample.labels.items() if name != "le"}), sample.timestamp_ns
-
-
-def _without(histograms: Collection[tuple[LabelSet, int | None]], samples: Samples) -> Samples:
-    return engine.pack(sample for sample in samples if _histogram(sample) not in histograms)
+def _histogram(name: str, sample: Sample) -> str:
+    """The series of a histogram that has the sample."""
+    labels = LabelSet({label: value for label, value in sample.labels.items() if label != "le"})
+    return Sample(name, labels, 0).series
 
 
 def without_repeats(samples: Samples, name: str, type: MetricType) -> list[Samples]:

@@ -348,8 +348,9 @@ class Samples(Sequence[Sample]):
 
         A series (with its timestamp) that both hold is settled by ``op``: ``first``, ``last``, ``sum``, ``min``,
         ``max``, or ``refuse``; exemplars and start time are those of the sample that was chosen, or, for a sum, of the
-        own one. The pairs returned (an index here, an index there) cannot be combined: every shared
-        series under ``refuse``; else, once per series, histograms whose bucket bounds differ.
+        own one. Of histograms whose bucket bounds differ, ``first`` and ``last`` take one as a whole. The pairs
+        returned (an index here, an index there) cannot be combined: every shared series under ``refuse``; under
+        ``sum``, ``min`` and ``max``, once per series, histograms whose bucket bounds differ.
         """
 
     @abstractmethod

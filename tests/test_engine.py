@@ -412,6 +412,17 @@ def test_histograms_of_other_bounds_cannot_be_combined() -> None:
     assert conflicts == [(0, 0)]
 
 
+@pytest.mark.parametrize("op", ["first", "last"])
+def test_one_of_two_histograms_of_other_bounds_is_taken_as_a_whole(op: str) -> None:
+    text = HISTOGRAMS + 'h_count{{z="1"}} 2\nh_bucket{{z="1",le="{}"}} 3 5\n'
+    mine, theirs = read(text.format("1", "1")), read(text.format("2", "3"))
+    united, conflicts = mine.combine(theirs, op, name="h", type=MetricType.HISTOGRAM)
+    assert conflicts == []
+    alike = mine[2:3]
+    rest = [sample for sample in theirs if sample != alike[0]]
+    assert united == (mine if op == "first" else alike.concat(packed(*rest)))
+
+
 def test_bounds_are_combined_as_numbers() -> None:
     mine, theirs = read(HISTOGRAMS.format("1")), read(HISTOGRAMS.format("1.0").replace("+Inf", "inf"))
     united, conflicts = mine.combine(theirs, "sum", name="h", type=MetricType.HISTOGRAM)

@@ -164,6 +164,20 @@ def test_first_and_last_take_a_histogram_of_other_bounds_as_a_whole(policy: str,
     assert merge(*inputs, policy=MergePolicy.parse(policy)) == inputs[winner]
 
 
+def test_histograms_of_different_bounds_are_told_up_to_the_limit() -> None:
+    rows = ('h_bucket{{n="{n}",le="{le}"}} 1\nh_count{{n="{n}"}} 1\n'.format(n=n, le="{le}") for n in range(1002))
+    text = "# TYPE h histogram\n" + "".join(rows)
+    *faults, last = refused(*(read(text.replace("{le}", le), le) for le in "12"), policy="sum")
+    assert len(faults) == 1000
+    assert last.message.startswith("2 more")
+    assert faults[7].message == 'histograms `h{n="7"}` have different buckets'
+    places = [fault.place for fault in faults] + [fault.related for fault in faults]
+    assert all(
+        place and place.excerpt == f'h_bucket{{le="{place.filename}",n="{n % 1000}"}} 1'
+        for n, place in enumerate(places)
+    )
+
+
 def test_bounds_are_compared_as_numbers() -> None:
     a = read('# TYPE h histogram\nh_bucket{le="1"} 1\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n')
     b = read('# TYPE h histogram\nh_bucket{le="1.0"} 2\nh_bucket{le="inf"} 2\nh_sum 2\nh_count 2\n')

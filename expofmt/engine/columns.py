@@ -336,6 +336,12 @@ class LarkSamples(Samples):
         self, other: Samples, op: str, *, name: str, type: MetricType
     ) -> tuple[LarkSamples, list[tuple[int, int]]]:
         theirs = LarkSamples(_columns_of(other))
+        differing = self._differing_bounds(theirs, name) if type in _HISTOGRAMS and op != "refuse" else []
+        if differing and op == "first":
+            return self.combine(theirs._without_histograms(index for _, index in differing), op, name=name, type=type)
+        if differing and op == "last":
+            kept = self._without_histograms(index for index, _ in differing)
+            return kept.combine(theirs, op, name=name, type=type)
         rows = self._index(name, type)
         if op == "refuse":
             shared = [(rows[key], index) for index, key in enumerate(theirs._series(name, type)) if key in rows]
@@ -349,7 +355,13 @@ class LarkSamples(Samples):
             else:
                 united.settle(mine, theirs.columns, index, op)
         united.extend(theirs.columns.rows(fresh))
-        return LarkSamples(united), self._differing_bounds(theirs, name) if type in _HISTOGRAMS else []
+        return LarkSamples(united), differing
+
+    def _without_histograms(self, indices: Iterable[int]) -> LarkSamples:
+        """Without those that the rows belong to."""
+        histograms = [(split_point(pairs, "le")[0], time) for _, pairs, time in self._keys()]
+        dropped = {histograms[index] for index in indices}
+        return self._rows([index for index, histogram in enumerate(histograms) if histogram not in dropped])
 
     def _differing_bounds(self, other: LarkSamples, name: str) -> list[tuple[int, int]]:
         mine, theirs = self._bounds(name), other._bounds(name)

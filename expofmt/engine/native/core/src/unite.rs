@@ -56,9 +56,20 @@ pub struct Difference {
 /// Unite two inputs' samples of the family: the own ones in their order, then the other's new series.
 ///
 /// The first own sample of a series and time is settled with all the other's samples that share them; exemplars and
-/// start time are those of the sample that was chosen, or, for a sum, of the own one. The pairs (an index here, an index
-/// there) cannot be combined: every shared series if the operation refuses; else histograms whose bounds differ.
+/// start time are those of the sample that was chosen, or, for a sum, of the own one. Of histograms whose bounds differ
+/// the first and the last are taken as a whole. The pairs (an index here, an index there) cannot be combined: every
+/// shared series if the operation refuses; else histograms whose bounds differ, unless one of them was taken.
 pub fn combine(own: &Samples, other: &Samples, op: Op, name: &[u8], kind: MetricType) -> (Samples, Vec<(u32, u32)>) {
+    let compared = kind.is_histogram() && op != Op::Refuse;
+    let differing = if compared { differing_bounds(own, other, name) } else { Vec::new() };
+    if op == Op::First && !differing.is_empty() {
+        let rest = without_histograms(other, differing.iter().map(|pair| pair.1));
+        return combine(own, &rest, op, name, kind);
+    }
+    if op == Op::Last && !differing.is_empty() {
+        let rest = without_histograms(own, differing.iter().map(|pair| pair.0));
+        return combine(&rest, other, op, name, kind);
+    }
     let point = point_of(name, kind);
     let identity = Identity::of(&[own, other], Scope::Series(point.as_ref()));
     let mut index = Index::new(&identity);
@@ -80,8 +91,7 @@ pub fn combine(own: &Samples, other: &Samples, op: Op, name: &[u8], kind: Metric
         return (own.concat([other]), shared);
     }
     let settled = settle(own, other, &shared, op);
-    let conflicts = if kind.is_histogram() { differing_bounds(own, other, name) } else { Vec::new() };
-    (settled.concat([&other.gather(fresh)]), conflicts)
+    (settled.concat([&other.gather(fresh)]), differing)
 }
 
 /// What a sample becomes.
@@ -185,6 +195,16 @@ fn rewritten<'a>(own: &Samples, changes: &[Change], chosen: impl Fn(&Change) -> 
         }
     }
     builder.finish()
+}
+
+/// The samples without the histograms that some rows belong to.
+fn without_histograms(samples: &Samples, rows: impl Iterator<Item = u32>) -> Samples {
+    let identity = Identity::of(&[samples], Scope::Without(b"le"));
+    let mut groups = Groups::new(&identity);
+    let numbers: Vec<u32> = identity.keys(identity.side(0)).map(|(row, key)| groups.number(row, key)).collect();
+    let mut dropped = vec![false; groups.firsts.len()];
+    rows.for_each(|row| dropped[numbers[row as usize] as usize] = true);
+    samples.gather((0..samples.len()).filter(|&row| !dropped[numbers[row] as usize]))
 }
 
 /// The first rows of the histograms that both hold with different bounds, in own order.
@@ -376,6 +396,14 @@ mod tests {
         assert_eq!(found(&own, &other), [(0, 3)]);
         assert_eq!(found(&other, &own), [(3, 0)]);
         assert_eq!(found(&own, &own), []);
+        for (op, rest) in [(Op::First, &own), (Op::Last, &other)] {
+            let (united, conflicts) = combine(&own, &other, op, b"h", MetricType::Histogram);
+            assert_eq!(conflicts, []);
+            let of_two = |samples: &Samples| {
+                shown(samples).into_iter().filter(|line| line.contains("a=\"2\"")).collect::<Vec<_>>()
+            };
+            assert_eq!(of_two(&united), of_two(rest));
+        }
     }
 
     #[test]
