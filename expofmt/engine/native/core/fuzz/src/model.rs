@@ -117,6 +117,14 @@ impl<'a> Family<'a> {
     }
 
     pub fn combine(&self, own: &[Row], other: &[Row], op: Op) -> (Vec<Row>, Vec<(u32, u32)>) {
+        let compared = self.kind.is_histogram() && op != Op::Refuse;
+        let differing = if compared { self.other_bounds(own, other) } else { Vec::new() };
+        if op == Op::First && !differing.is_empty() {
+            return self.combine(own, &self.without(other, differing.iter().map(|pair| pair.1)), op);
+        }
+        if op == Op::Last && !differing.is_empty() {
+            return self.combine(&self.without(own, differing.iter().map(|pair| pair.0)), other, op);
+        }
         let index = self.index(own);
         let mut united = placeless(own.to_vec());
         let mut shared = Vec::new();
@@ -134,7 +142,14 @@ impl<'a> Family<'a> {
             conflicts.sort();
             return (united, conflicts);
         }
-        (united, if self.kind.is_histogram() { self.other_bounds(own, other) } else { Vec::new() })
+        (united, differing)
+    }
+
+    /// The rows without the histograms that some of them belong to.
+    fn without(&self, rows: &[Row], dropped: impl Iterator<Item = u32>) -> Vec<Row> {
+        let histogram = |row: &Row| (self.split(row, b"le").0, row.time);
+        let dropped: Vec<_> = dropped.map(|number| histogram(&rows[number as usize])).collect();
+        rows.iter().filter(|row| !dropped.contains(&histogram(row))).cloned().collect()
     }
 
     /// The histograms of both whose bounds differ.
