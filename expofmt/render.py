@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 from . import engine
@@ -60,7 +61,9 @@ def render(
     scheme = EscapingScheme.ALLOW_UTF8 if escaping is None else EscapingScheme(escaping)
     if target is not Format.TEXT:
         raise ValueError(f"this version writes the text format only, not {target}")
-    families = sorted(exposition.values(), key=lambda family: family.name)
+    families = sorted(exposition.values(), key=attrgetter("name"))
+    if scheme is EscapingScheme.ALLOW_UTF8 and (text := engine.encode_plain(families)) is not None:
+        return text
     faults = list(_foreign_samples(families, exposition.filename))
     losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
     families = list(_fitted_to_text(families))

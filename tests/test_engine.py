@@ -163,6 +163,30 @@ def test_an_empty_input_has_nothing(data: bytes) -> None:
     assert engine.scan(data, Format.TEXT, comments=True) == engine.Scan([], [], [], {})
 
 
+def test_plain_families_are_encoded_as_others_are() -> None:
+    families = [*engine.assemble(scan(TEXT + "# TYPE b gauge\nb 1\n").families).values()]
+    wanted = engine.encode(families, format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
+    assert engine.encode_plain(families) in (wanted, None)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        MetricFamily("a", MetricType.INFO),
+        MetricFamily("a", MetricType.GAUGE, unit="seconds"),
+        MetricFamily("a", MetricType.GAUGE, " trimmed"),
+        MetricFamily("a", samples=[Sample("b", {}, 1)]),
+        MetricFamily("a", samples=[Sample("a", {}, 1, 1)]),
+        MetricFamily("a", samples=[Sample("a", {}, 1, exemplars=[Exemplar({}, 1)])]),
+        MetricFamily("a", samples=[Sample("a", {}, 1, start_timestamp_ns=1)]),
+        MetricFamily("a", MetricType.SUMMARY),
+    ],
+    ids=["type", "unit", "help", "sample", "time", "exemplar", "start", "collision"],
+)
+def test_what_text_does_not_hold_is_not_plain(family: MetricFamily) -> None:
+    assert engine.encode_plain([family, MetricFamily("a_count")]) is None
+
+
 def test_whoever_breaks_a_rule_is_suspect() -> None:
     text = '# TYPE h histogram\nh_sum 1\na 1\na 2\n# TYPE s summary\ns{quantile="x"} 1\nb 1\nb 2 5\n'
     families = scan(text).families

@@ -1,8 +1,8 @@
 """The seam: one engine is chosen here, and nothing outside this package knows which.
 
-``scan``, ``suspects``, ``assemble``, ``pack`` and ``encode`` are the chosen engine's; call them as attributes of this
-module. That is the native engine where it is installed, else the Lark engine. The environment variable
-``EXPOFMT_ENGINE`` forces one.
+``scan``, ``suspects``, ``assemble``, ``pack``, ``encode`` and ``encode_plain`` are the chosen engine's; call them as
+attributes of this module. That is the native engine where it is installed, else the Lark engine. The environment
+variable ``EXPOFMT_ENGINE`` forces one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = [
     "ScannedFamily",
     "assemble",
     "encode",
+    "encode_plain",
     "pack",
     "scan",
     "suspects",
@@ -78,10 +79,10 @@ def use(name: str) -> None:
     Traceback (most recent call last):
     ValueError: no engine is called 'fastest': choose one of native, lark
     """
-    global ENGINE, scan, suspects, assemble, pack, encode
+    global ENGINE, scan, suspects, assemble, pack, encode, encode_plain
     module = _module(name)
     ENGINE, scan, suspects = name, module.scan, module.suspects
-    assemble, pack, encode = module.assemble, module.pack, module.encode
+    assemble, pack, encode, encode_plain = module.assemble, module.pack, module.encode, module.encode_plain
     pack_with(pack)
 
 
@@ -91,4 +92,5 @@ suspects = _chosen.suspects
 assemble = _chosen.assemble
 pack = _chosen.pack
 encode = _chosen.encode
+encode_plain = _chosen.encode_plain
 pack_with(pack)

@@ -75,6 +75,11 @@ class Engine(Protocol):
         ``histogram_faults``. To ask no others spares a question to each of hundreds.
         """
 
+    def encode_plain(self, families: Sequence[MetricFamily], /) -> bytes | None:
+        """Canonical text of families that come sorted by name, if the text format holds all that they say and reads
+        back as the same. None says nothing: somebody has to look closer.
+        """
+
     def assemble(self, families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:
         """The families by name, in the order given."""
 

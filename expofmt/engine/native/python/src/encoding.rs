@@ -3,6 +3,7 @@
 use expofmt_core::encode::{Family, encode};
 use expofmt_core::escape::EscapingScheme;
 use expofmt_core::family::MetricType;
+use expofmt_core::plain::is_plain;
 use expofmt_core::samples::Samples;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -28,6 +29,24 @@ pub fn text<'py>(
     let held = families.try_iter()?.map(|family| Held::of(&family?)).collect::<PyResult<Vec<_>>>()?;
     let text = py.detach(|| encode(&held.iter().map(Held::family).collect::<Vec<_>>(), escaping, literals));
     Ok(PyBytes::new(py, &text))
+}
+
+/// Canonical text of families that come sorted by name, or nothing if text does not hold all that they say.
+pub fn plain_text<'py>(families: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let py = families.py();
+    let mut held = Vec::with_capacity(families.len()?);
+    for family in families.try_iter()? {
+        let family = family?;
+        if !family.getattr(intern!(py, "unit"))?.is_none() {
+            return Ok(None);
+        }
+        held.push(Held::of(&family)?);
+    }
+    let text = py.detach(|| {
+        let families: Vec<Family<'_>> = held.iter().map(Held::family).collect();
+        is_plain(&families).then(|| encode(&families, EscapingScheme::AllowUtf8, false))
+    });
+    Ok(text.map(|text| PyBytes::new(py, &text)))
 }
 
 /// What is written of a family, kept alive while that is done without the interpreter's lock.

@@ -65,6 +65,13 @@ mod _native {
         caught(|| crate::families::assemble(families))
     }
 
+    /// Canonical text of families that come sorted by name, if text holds all that they say.
+    #[pyfunction]
+    #[pyo3(signature = (families, /))]
+    fn encode_plain<'py>(families: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        caught(|| crate::encoding::plain_text(families))
+    }
+
     /// Canonical text.
     #[pyfunction]
     #[pyo3(signature = (families, /, *, format, escaping, literals=false))]
