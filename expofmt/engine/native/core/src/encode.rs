@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::block::{Name, View};
+use crate::block::{NO_LABELS, Name, View};
 use crate::build::Builder;
 use crate::copy::push_part;
 use crate::escape::{EscapingScheme, escape_label_name, escape_name};
@@ -24,52 +24,29 @@ pub struct Family<'a> {
     pub samples: &'a Samples,
 }
 
-/// Where text goes.
-pub trait Output {
-    /// Append.
-    fn push(&mut self, text: &[u8]);
-
-    /// Forget all but the first bytes that were appended.
-    fn truncate(&mut self, length: usize);
-}
-
-impl Output for Vec<u8> {
-    fn push(&mut self, text: &[u8]) {
-        self.extend_from_slice(text);
-    }
-
-    fn truncate(&mut self, length: usize) {
-        self.truncate(length);
-    }
-}
-
 /// Canonical text: families in the order given, the samples of each in canonical order.
 ///
 /// With `literals`, values whose canonical spelling would denote another number keep the spelling of their input.
 pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(likely_length(families));
-    encode_to(&mut out, families, escaping, literals);
-    out
-}
-
-/// The same, to an output that is empty.
-pub fn encode_to(out: &mut impl Output, families: &[Family<'_>], escaping: EscapingScheme, literals: bool) {
     if escaping == EscapingScheme::AllowUtf8 {
-        return write(out, families, literals);
+        return written(families, literals);
     }
     let escaped: Vec<(Cow<'_, [u8]>, Cow<'_, Samples>)> =
         families.iter().map(|family| (escape_name(family.name, escaping), escape_samples(family, escaping))).collect();
     let families: Vec<Family<'_>> =
         families.iter().zip(&escaped).map(|(family, (name, samples))| Family { name, samples, ..*family }).collect();
-    write(out, &families, literals);
+    written(&families, literals)
 }
 
-/// About how long the text will be; seldom less than that, where names need no escaping.
-pub fn likely_length(families: &[Family<'_>]) -> usize {
-    families.iter().map(family_length).sum()
+fn written(families: &[Family<'_>], literals: bool) -> Vec<u8> {
+    let text = Vec::with_capacity(families.iter().map(likely_length).sum());
+    let mut writer = Writer { text, speller: Speller::default(), literals, lines: Lines::default() };
+    families.iter().for_each(|family| writer.family(family));
+    writer.text
 }
 
-fn family_length(family: &Family<'_>) -> usize {
+/// About how long the text of a family will be; seldom less than that.
+fn likely_length(family: &Family<'_>) -> usize {
     const METADATA: usize = "# HELP  \n# TYPE  gaugehistogram\n".len();
     // What a line has besides what stands in its text: its value and the blank before it, or only the line feed, and some
     // digits more where a number is spelt longer.
@@ -83,13 +60,6 @@ fn family_length(family: &Family<'_>) -> usize {
         rows.iter().map(|row| (row.end - row.start) as usize).sum::<usize>() + rows.len() * (rest + times)
     });
     metadata + parts.sum::<usize>()
-}
-
-fn write(out: &mut impl Output, families: &[Family<'_>], literals: bool) {
-    let mut writer =
-        Writer { out, flushed: 0, text: Vec::new(), speller: Speller::default(), literals, lines: Lines::default() };
-    families.iter().for_each(|family| writer.family(family));
-    writer.flush(writer.text.len());
 }
 
 /// The family's samples under names that the scheme allows; a suffix is not part of the name that is escaped.
@@ -113,13 +83,7 @@ fn escape_samples<'a>(family: &Family<'a>, escaping: EscapingScheme) -> Cow<'a, 
     Cow::Owned(builder.finish())
 }
 
-/// So much text is kept back before it goes to the output: as much as fits well in a processor's cache.
-const KEPT: usize = 64 << 10;
-
-struct Writer<'a, 'o, O> {
-    out: &'o mut O,
-    /// How much text is in the output, and what follows it.
-    flushed: usize,
+struct Writer<'a> {
     text: Vec<u8>,
     speller: Speller<'a>,
     literals: bool,
@@ -127,9 +91,11 @@ struct Writer<'a, 'o, O> {
     lines: Lines,
 }
 
-impl<'a, O: Output> Writer<'a, '_, O> {
+impl<'a> Writer<'a> {
     fn family(&mut self, family: &Family<'a>) {
-        let name = written_name(family);
+        let first = family.samples.parts().first().map(|part| part.block.view(part.first as usize));
+        let bare = first.filter(has_bare_name);
+        let name = written_name(family.name, bare);
         if let Some(help) = family.help {
             self.text.extend_from_slice(b"# HELP ");
             self.text.extend_from_slice(&name);
@@ -146,10 +112,16 @@ impl<'a, O: Output> Writer<'a, '_, O> {
         self.text.push(b' ');
         self.text.extend_from_slice(word.as_bytes());
         self.text.push(b'\n');
+        if let Some(only) = bare.filter(|first| family.samples.len() == 1 && first.fields().labels == NO_LABELS) {
+            // There are many such families, and nothing to be found out about them.
+            self.text.extend_from_slice(only.name());
+            push_value(&mut self.text, only, self.literals);
+            return;
+        }
         self.speller.begin(family.name, family.kind);
-        let start = self.flushed + self.text.len();
+        let start = self.text.len();
         if !self.samples_in_order(family.samples) {
-            self.rewind(start);
+            self.text.truncate(start);
             self.samples_sorted(family);
         }
     }
@@ -158,18 +130,11 @@ impl<'a, O: Output> Writer<'a, '_, O> {
     fn samples_in_order(&mut self, samples: &'a Samples) -> bool {
         let mut last: Option<Place<'_>> = None;
         for view in samples.views() {
-            let line = self.text.len();
-            let mut next = Place { spelled: push_sample(&mut self.text, &mut self.speller, view, self.literals), view };
+            let next = Place { spelled: push_sample(&mut self.text, &mut self.speller, view, self.literals), view };
             if let Some(last) = &last
                 && compare(&self.speller, &self.text, last, &self.text, &next).is_gt()
             {
                 return false;
-            }
-            if line > KEPT {
-                // The next sample will be compared with this one.
-                self.flush(line);
-                next.spelled.start -= line;
-                next.spelled.end -= line;
             }
             last = Some(next);
         }
@@ -178,45 +143,24 @@ impl<'a, O: Output> Writer<'a, '_, O> {
 
     /// Write samples aside, and then their lines in canonical order.
     fn samples_sorted(&mut self, family: &Family<'a>) {
-        self.lines.begin(family.samples.len(), family_length(family));
+        self.lines.begin(family.samples.len(), likely_length(family));
         for view in family.samples.views() {
             self.lines.push(|text| push_sample(text, &mut self.speller, view, self.literals));
         }
         for entry in order(&self.speller, family.samples, &self.lines) {
             push_part(&mut self.text, &self.lines.text, self.lines.line(&entry));
-            if self.text.len() > KEPT {
-                self.flush(self.text.len());
-            }
         }
-    }
-
-    /// Hand over the first bytes of the text that was kept back.
-    fn flush(&mut self, length: usize) {
-        self.out.push(&self.text[..length]);
-        self.text.drain(..length);
-        self.flushed += length;
-    }
-
-    /// Forget all text but so much.
-    fn rewind(&mut self, length: usize) {
-        if length < self.flushed {
-            self.out.truncate(length);
-            self.flushed = length;
-        }
-        self.text.truncate(length - self.flushed);
     }
 }
 
-/// The name as metadata lines have it.
-fn written_name<'a>(family: &Family<'a>) -> Cow<'a, [u8]> {
-    // What a bare name begins with may stand bare, too, and the first sample is quicker asked than each character.
-    let first = family.samples.parts().first().map(|part| part.block.view(part.first as usize));
-    let bare = first.filter(|view| has_bare_name(view)).is_some_and(|view| view.name().starts_with(family.name));
-    if (bare && !family.name.is_empty()) || is_legacy_metric_name(family.name) {
-        return Cow::Borrowed(family.name);
+/// The name of a family as metadata lines have it; maybe one of its samples is known to have a bare name.
+fn written_name<'a>(name: &'a [u8], bare: Option<View<'_>>) -> Cow<'a, [u8]> {
+    // What a bare name begins with may stand bare, too, and that is found out quicker than from each character.
+    if bare.is_some_and(|view| !name.is_empty() && view.name().starts_with(name)) || is_legacy_metric_name(name) {
+        return Cow::Borrowed(name);
     }
     let mut quoted = Vec::new();
-    push_quoted(&mut quoted, family.name);
+    push_quoted(&mut quoted, name);
     Cow::Owned(quoted)
 }
 
@@ -229,6 +173,12 @@ fn has_bare_name(view: &View<'_>) -> bool {
 /// Append the line of a sample.
 fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, view: View<'a>, literals: bool) -> Spelled {
     let spelled = speller.push(out, view);
+    push_value(out, view, literals);
+    spelled
+}
+
+/// Append what follows the labels of a sample.
+fn push_value(out: &mut Vec<u8>, view: View<'_>, literals: bool) {
     out.push(b' ');
     match view.literal().filter(|_| literals) {
         Some(literal) => out.extend_from_slice(literal),
@@ -239,7 +189,6 @@ fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, view: View<'a>,
         push_milliseconds(out, time.ms);
     }
     out.push(b'\n');
-    spelled
 }
 
 #[cfg(test)]
@@ -362,12 +311,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_handed_over_is_taken_back_where_order_ends() {
-        let sample = |number: usize| format!("g{{a=\"{}\"}} {number}\n", "x".repeat(1000 + number));
+    fn what_was_written_in_order_is_taken_back_where_order_ends() {
+        let sample = |number: usize| format!("g{{a=\"{}\"}} {number}\n", "x".repeat(100 + number));
         let sorted: String = (1..201).map(sample).collect();
         let out_of_order = format!("{sorted}{}", sample(0));
         let in_order = format!("{}{sorted}", sample(0));
-        assert!(sorted.len() > 3 * KEPT);
         for text in [&in_order, &out_of_order] {
             assert_eq!(canonical("g", MetricType::Gauge, text), in_order);
         }
@@ -377,6 +325,7 @@ mod tests {
         let written = String::from_utf8(encode(&families, EscapingScheme::AllowUtf8, false)).expect("UTF-8");
         let head = "# TYPE g gauge\n";
         assert_eq!(written, format!("{head}b 1\n{head}{in_order}{head}b 1\n"));
-        assert!((written.len()..2 * written.len()).contains(&likely_length(&families)));
+        let likely: usize = families.iter().map(likely_length).sum();
+        assert!((written.len()..2 * written.len()).contains(&likely));
     }
 }

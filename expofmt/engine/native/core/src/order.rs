@@ -62,7 +62,7 @@ pub fn compare(speller: &Speller<'_>, text: &[u8], a: &Place<'_>, other_text: &[
     let (place, other_place) = (&a.spelled, &b.spelled);
     let labels = if plan.labels != other.labels {
         plan.labels.cmp(&other.labels)
-    } else if plan.class != other.class || plan.class == ESCAPED {
+    } else if plan.class == ESCAPED || (a.spelled.plan != b.spelled.plan && plan.class != other.class) {
         compare_items(&text[place.start - 1..place.end], &other_text[other_place.start - 1..other_place.end])
     } else {
         compare_texts(&text[place.start..place.end], &other_text[other_place.start..other_place.end])

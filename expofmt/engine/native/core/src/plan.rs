@@ -8,10 +8,11 @@ use hashbrown::HashMap;
 
 use crate::block::{Layout, Name, Segment, Shape};
 use crate::family::{MetricType, Point, point_of};
+use crate::fault::Span;
 use crate::label::{is_legacy_metric_name, push_quoted};
 
 /// How some samples of a family are written, and what they have in common when they are sorted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Plan<'a> {
     /// The sample name.
     pub name: &'a [u8],
@@ -26,16 +27,20 @@ pub struct Plan<'a> {
     /// The number of labels.
     pub labels: u32,
     /// Samples of one class have the same label names, and no value with escapes, so that their labels differ first where
-    /// their texts do. What has escapes is of the class [`ESCAPED`].
+    /// their texts do. What has escapes is of the class [`ESCAPED`]. Where a family has one plan only, all its samples are of
+    /// one class, and the class may not be known.
     pub class: u32,
     pub way: Way,
+    /// Where the label names stand, if samples of the plan have the same.
+    shape: Option<(&'a Layout, Shape)>,
 }
 
 /// In [`Plan::class`]: what is written must be decoded to be compared.
 pub const ESCAPED: u32 = u32::MAX;
+const UNKNOWN: u32 = u32::MAX - 1;
 
 /// How the labels get from one text to the other.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Way {
     /// Item by item.
     Read,
@@ -51,7 +56,7 @@ pub enum Way {
 }
 
 /// A label of an arranged set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Piece {
     /// All that stands between the value before it, or the brace, and its own value, quotes included.
     pub before: Vec<u8>,
@@ -67,6 +72,8 @@ pub struct Plans<'a> {
     family: &'a [u8],
     point: Option<Point>,
     plans: Vec<Plan<'a>>,
+    /// How many of them have got their classes.
+    classed: usize,
     /// The layout, the kind in it, and the number of the plan. Families have few kinds, and the one that is sought is mostly
     /// the last one found; only where there are many, because samples differ in their label names, do they take a table.
     kinds: Vec<(Kind, u32)>,
@@ -95,6 +102,7 @@ impl<'a> Plans<'a> {
         self.family = family;
         self.point = point_of(family, kind);
         self.plans.clear();
+        self.classed = 0;
         self.kinds.clear();
         // To clear a table costs its capacity: one that a large family needed would burden many small ones.
         if !self.table.is_empty() {
@@ -141,7 +149,24 @@ impl<'a> Plans<'a> {
 
     fn add(&mut self, plan: Plan<'a>) -> u32 {
         self.plans.push(plan);
+        while self.plans.len() > 1 && self.classed < self.plans.len() {
+            if self.plans[self.classed].class == UNKNOWN {
+                self.plans[self.classed].class = self.class_of_shape(self.classed);
+            }
+            self.classed += 1;
+        }
         self.plans.len() as u32 - 1
+    }
+
+    fn class_of_shape(&mut self, number: usize) -> u32 {
+        let plan = &self.plans[number];
+        let Some((layout, shape)) = plan.shape else { return NO_LABELS };
+        let (text, bound) = (layout.text(), plan.bound);
+        let segments = &layout.segments(shape)[..shape.labels as usize];
+        let mut names: Vec<&[u8]> = segments.iter().map(|segment| segment.name.of(text)).collect();
+        names.retain(|name| Some(*name) != bound);
+        names.sort_unstable();
+        self.class(names.into_iter())
     }
 
     /// The number of the plan for samples of a kind that are read, by what was read.
@@ -184,50 +209,50 @@ impl<'a> Plans<'a> {
         let head = if legacy { Cow::Borrowed(name) } else { quoted_head(name) };
         let bound = self.point.as_ref().filter(|point| *point.sample_name == *name).map(|point| point.label);
         let rank = if bound.is_some() || self.point.is_none() { 0 } else { rank_of(name, self.family) };
-        let mut plan = Plan { name, head, legacy, bound, rank, labels: 0, class: NO_LABELS, way: Way::Read };
+        let mut plan =
+            Plan { name, head, legacy, bound, rank, labels: 0, class: NO_LABELS, way: Way::Read, shape: None };
         if let Some(shape) = layout.shape(kind) {
-            let named = layout.placed && bare;
-            self.plan_labels(&mut plan, layout.text(), layout.segments(shape), shape, named);
+            plan.shape = Some((layout, shape));
+            plan_labels(&mut plan, layout.text(), layout.segments(shape), shape, layout.placed && bare);
         }
         plan
     }
+}
 
-    fn plan_labels(&mut self, plan: &mut Plan<'a>, text: &[u8], segments: &[Segment], shape: Shape, named: bool) {
-        let names = || segments[..segments.len() - 1].iter().map(|segment| segment.name.of(text));
-        let bound = plan.bound.and_then(|label| names().position(|name| name == label));
-        let count = segments.len() - 1 - usize::from(bound.is_some());
-        plan.labels = count as u32;
-        if shape.sorted && bound.is_none_or(|at| at == count) && is_canonical(text, segments) {
-            plan.class = self.class(names().take(count));
-            plan.way = Way::Copied { bound: bound.is_some(), named };
-            return;
-        }
-        let mut order: Vec<(&[u8], usize)> = names().zip(0..).filter(|&(_, at)| Some(at) != bound).collect();
-        order.sort_unstable();
-        plan.class = self.class(order.iter().map(|&(name, _)| name));
-        order.extend(plan.bound.zip(bound));
-        let mut before = &b""[..];
-        let mut pieces = Vec::with_capacity(order.len());
-        for (name, value) in order {
-            pieces.push(Piece { before: [before, name, b"=\""].concat(), value, bound: Some(value) == bound });
-            before = b"\",";
-        }
-        plan.way = Way::Arranged { pieces, shape };
+/// Decide how the labels of a shape are written.
+fn plan_labels(plan: &mut Plan<'_>, text: &[u8], segments: &[Segment], shape: Shape, named: bool) {
+    let names = || segments[..segments.len() - 1].iter().map(|segment| segment.name.of(text));
+    let bound = plan.bound.and_then(|label| names().position(|name| name == label));
+    let labels = segments.len() - 1 - usize::from(bound.is_some());
+    plan.labels = labels as u32;
+    plan.class = if labels > 0 { UNKNOWN } else { NO_LABELS };
+    if shape.sorted && bound.is_none_or(|at| at == labels) && is_canonical(segments) {
+        plan.way = Way::Copied { bound: bound.is_some(), named };
+        return;
     }
+    let mut order: Vec<(&[u8], usize)> = names().zip(0..).filter(|&(_, at)| Some(at) != bound).collect();
+    order.sort_unstable();
+    order.extend(plan.bound.zip(bound));
+    let mut before = &b""[..];
+    let mut pieces = Vec::with_capacity(order.len());
+    for (name, value) in order {
+        pieces.push(Piece { before: [before, name, b"=\""].concat(), value, bound: Some(value) == bound });
+        before = b"\",";
+    }
+    plan.way = Way::Arranged { pieces, shape };
 }
 
 /// The class of samples without labels.
 const NO_LABELS: u32 = 0;
 
-/// Whether there are no blanks, and no comma too many, between sorted labels.
-fn is_canonical(text: &[u8], segments: &[Segment]) -> bool {
-    let mut before = &b"{"[..];
-    segments.iter().all(|segment| {
-        let (text, name) = (segment.text.of(text), segment.name.of(text));
-        let rest = text.strip_prefix(before).and_then(|rest| rest.strip_prefix(name));
-        before = b"\",";
-        // The last segment ends the label set, and has no name.
-        rest.is_some_and(|rest| rest == b"=\"") || text == b"\"}"
+/// Whether there are no blanks, and no comma too many, between labels: then nothing could be shorter.
+fn is_canonical(segments: &[Segment]) -> bool {
+    let length = |span: Span| (span.end - span.start) as usize;
+    segments.iter().enumerate().all(|(at, segment)| {
+        let (before, after) = (if at == 0 { "{" } else { "\"," }, "=\"");
+        let last = at + 1 == segments.len();
+        let shortest = if last { "\"}".len() } else { before.len() + length(segment.name) + after.len() };
+        length(segment.text) == shortest
     })
 }
 
