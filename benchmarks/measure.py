@@ -66,12 +66,20 @@ class Timing(NamedTuple):
 
 def contest(contenders: Sequence[Contender], *, rounds: int, at_least: float = 0.005) -> list[Timing]:
     """Time the contenders in turn, round by round; what is quicker than ``at_least`` seconds runs several times."""
-    repeats = [max(1, int(at_least / max(contender.seconds(1), 1e-9))) for contender in contenders]
+    repeats = [_repeats(contender, at_least) for contender in contenders]
     timings = [Timing(contender.name, []) for contender in contenders]
     for _ in range(rounds):
         for contender, timing, runs in zip(contenders, timings, repeats, strict=True):
             timing.seconds.append(contender.seconds(runs) / runs)
     return timings
+
+
+def _repeats(contender: Contender, at_least: float) -> int:
+    """How many runs take that long, once the first ones have warmed up what there is to warm up."""
+    runs = 1
+    while contender.seconds(runs) < at_least:
+        runs *= 2
+    return runs
 
 
 def arguments(description: str | None, options: Callable[[ArgumentParser], object] = lambda parser: None) -> Namespace:

@@ -90,6 +90,14 @@ impl Span {
         Span { start: offset(start), end: offset(end) }
     }
 
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     /// The bytes of a text that the span covers.
     pub fn of(self, text: &[u8]) -> &[u8] {
         &text[self.start as usize..self.end as usize]

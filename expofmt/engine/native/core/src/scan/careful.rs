@@ -7,8 +7,7 @@ use hashbrown::HashMap;
 use memchr::memchr;
 
 use super::line::{Line, Parts, SampleParts, cut, metric_name_end};
-use super::search::Wanted;
-use super::{KindFacts, NONE, Scanner, Stop};
+use super::{Family, KindFacts, NONE, Scanner, Stop};
 use crate::block::{IRREGULAR, Kind, NO_LABELS, Name, Row, Time};
 use crate::build::shape_of;
 use crate::explain::explain;
@@ -224,7 +223,7 @@ impl<'a> Scanner<'a> {
         for _ in 0..MOST_KINDS_OF_NAME {
             let Some(facts) = self.kind_facts.get(known as usize) else { break };
             let rest = &self.segments[facts.wanted.0 as usize..facts.wanted.1 as usize];
-            let alike = facts.prefix.whole == prefix.of(text)
+            let alike = facts.prefix.of(text) == prefix.of(text)
                 && rest.len() == segments.len().saturating_sub(1)
                 && rest.iter().zip(segments.iter().skip(1)).all(|(a, b)| a.text.of(text) == b.text.of(text));
             if alike {
@@ -238,7 +237,9 @@ impl<'a> Scanner<'a> {
         if !has_labels {
             return self.add_kind(name, prefix, parts.name.end, NO_LABELS, IRREGULAR);
         }
-        let shape = self.add_shape(&segments);
+        self.drop_segments();
+        self.segments.extend(segments);
+        let shape = self.add_shape();
         self.add_kind(name, prefix, parts.name.end, parts.labels.start, shape)
     }
 
@@ -249,7 +250,8 @@ impl<'a> Scanner<'a> {
             facts.irregular = offset(self.kinds.len());
             self.kinds.push(Kind { name, shape: IRREGULAR });
             self.kind_facts.push(KindFacts {
-                prefix: Wanted::new(b""),
+                prefix: Span::default(),
+                ready: NONE,
                 name_length: 0,
                 brace: NO_LABELS,
                 wanted: (0, 0),
@@ -366,7 +368,7 @@ impl<'a> Scanner<'a> {
                 decoded => Name::Own(decoded.as_ref().into()),
             };
             let number = self.name_number(&name, kept);
-            family = self.add_family(number, line.start, span);
+            family = self.add_family(Family::new(number, line.start, span));
         }
         self.families[family as usize].end = offset(line.next);
         Ok(Some(family))

@@ -6,6 +6,7 @@ use crate::fault::{Code, Span, offset};
 
 impl Scanner<'_> {
     pub(super) fn finish(mut self) -> Found {
+        self.drop_segments();
         let mut ranges = vec![(0, 0); self.families.len()];
         let ends = self.runs.iter().skip(1).map(|&(_, first)| first).chain([offset(self.rows.len())]);
         let mut scattered = false;

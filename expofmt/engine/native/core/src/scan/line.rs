@@ -5,6 +5,8 @@
 use crate::fault::Span;
 use crate::label::{blanks_end, string_end};
 
+use super::search::name_stop;
+
 /// A line: the bytes from `start` to `end`, and where the next one begins.
 ///
 /// `next` equals `end` where no line feed follows, as at the end of an input, or where a carriage return that belongs to
@@ -197,24 +199,12 @@ pub fn label_name_end(text: &[u8], at: usize) -> Option<usize> {
 
 #[inline]
 fn name_end(text: &[u8], start: usize, colons: bool) -> Option<usize> {
-    let is_name = |byte: u8| NAME_BYTES[byte as usize] && (colons || byte != b':');
-    let first = *text.get(start)?;
-    if !is_name(first) || first.is_ascii_digit() {
+    if text.get(start)?.is_ascii_digit() {
         return None;
     }
-    let length = text[start..].iter().position(|&byte| !is_name(byte));
-    Some(length.map_or(text.len(), |length| start + length))
+    let end = name_stop(text, start, colons);
+    (end > start).then_some(end)
 }
-
-const NAME_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_' || byte as u8 == b':';
-        byte += 1;
-    }
-    table
-};
 
 fn token(text: &[u8], start: usize) -> Span {
     let length = text[start..].iter().position(|byte| matches!(byte, b' ' | b'\t'));

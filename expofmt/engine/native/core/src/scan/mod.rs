@@ -8,22 +8,21 @@
 mod careful;
 mod finish;
 pub mod line;
+mod names;
 mod number;
 mod quick;
 pub(crate) mod search;
 
 use std::borrow::Cow;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 use memchr::{memchr, memrchr};
 
 use crate::block::{Block, IRREGULAR, Kind, Layout, NO_LABELS, Name, Row, Segment, Shape, Text, Time};
 use crate::family::{MetricType, SUFFIXES};
 use crate::fault::{Code, CodeSet, Fault, Span, offset};
 use crate::label::unescaped_help;
+use names::NameTable;
 use search::Wanted;
 
 /// What a scan is asked for.
@@ -148,9 +147,11 @@ enum Counts {
 }
 
 /// What a line must be like to be read the quick way as a sample of this kind.
-struct KindFacts<'a> {
-    /// From the name to the first label value; the name alone where there are no labels.
-    prefix: Wanted<'a>,
+struct KindFacts {
+    /// In its first line, from the name to the first label value; the name alone where there are no labels.
+    prefix: Span,
+    /// The number of the same in [`Scanner::prefixes`], once there was a second line that began so: many kinds have but one.
+    ready: u32,
     name_length: u32,
     /// Where in the prefix the brace stands; [`NO_LABELS`] where there is none.
     brace: u32,
@@ -178,6 +179,25 @@ struct Family {
     last_name: Option<Span>,
 }
 
+impl Family {
+    /// One that is named first at `mention`, in a line that starts at `start`.
+    fn new(name: u32, start: usize, mention: Span) -> Family {
+        Family {
+            name,
+            kind: MetricType::Unknown,
+            help: None,
+            complete: true,
+            start: offset(start),
+            end: offset(start),
+            mention,
+            help_name: None,
+            type_name: None,
+            first_name: None,
+            last_name: None,
+        }
+    }
+}
+
 /// What remains of a scanner.
 struct Found {
     families: Vec<ScannedFamily>,
@@ -200,15 +220,17 @@ struct Scanner<'a> {
     utf8: bool,
     checked: usize,
 
-    hasher: RandomState,
     /// Numbers of names, by their bytes.
-    numbers: HashTable<u32>,
+    numbers: NameTable,
     names: Vec<Name>,
     name_facts: Vec<NameFacts>,
     kinds: Vec<Kind>,
-    kind_facts: Vec<KindFacts<'a>>,
+    kind_facts: Vec<KindFacts>,
     shapes: Vec<Shape>,
+    /// Those of all shapes; behind them, maybe, of a label set that is no shape yet, or will not be one.
     segments: Vec<Segment>,
+    /// Prefixes of kinds, ready to be compared.
+    prefixes: Vec<Wanted<'a>>,
     /// The segments once more, ready to be compared.
     wanted: Vec<Wanted<'a>>,
     /// The shapes that were used or made last, the latest one first.
@@ -227,8 +249,6 @@ struct Scanner<'a> {
     family: u32,
     kind: u32,
     last_name: Span,
-    /// The family that a metadata line spoke of last.
-    declared: u32,
 
     faults: Vec<Fault>,
     fault_counts: [u64; Code::ALL.len()],
@@ -246,14 +266,14 @@ impl<'a> Scanner<'a> {
             options,
             utf8: true,
             checked: 0,
-            hasher: RandomState::default(),
-            numbers: HashTable::with_capacity(names),
+            numbers: NameTable::with_capacity(names),
             names: Vec::with_capacity(names),
             name_facts: Vec::with_capacity(names),
             kinds: Vec::with_capacity(names),
             kind_facts: Vec::with_capacity(names),
             shapes: Vec::new(),
             segments: Vec::new(),
+            prefixes: Vec::new(),
             wanted: Vec::new(),
             recent: [IRREGULAR; RECENT_SHAPES],
             scratch: Vec::new(),
@@ -266,7 +286,6 @@ impl<'a> Scanner<'a> {
             family: NONE,
             kind: NONE,
             last_name: Span::default(),
-            declared: NONE,
             faults: Vec::new(),
             fault_counts: [0; Code::ALL.len()],
             refused_lines: 0,
@@ -333,23 +352,22 @@ impl<'a> Scanner<'a> {
     }
 
     fn known_name(&self, name: &[u8]) -> Option<u32> {
-        self.look_up(name).1
+        self.look_up(name).ok()
     }
 
-    /// The hash of a name, and its number if it is known.
-    fn look_up(&self, name: &[u8]) -> (u64, Option<u32>) {
-        let hash = self.hasher.hash_one(name);
-        (hash, self.numbers.find(hash, |&number| self.name(number) == name).copied())
+    /// The number of a name, or its hash if it is not known.
+    #[inline]
+    fn look_up(&self, name: &[u8]) -> Result<u32, u32> {
+        let hash = self.numbers.hash(name);
+        self.numbers.find(hash, |number| self.name(number) == name).ok_or(hash)
     }
 
     fn name_number(&mut self, name: &[u8], kept: Name) -> u32 {
-        match self.look_up(name) {
-            (_, Some(number)) => number,
-            (hash, None) => self.add_name(hash, kept),
-        }
+        self.look_up(name).unwrap_or_else(|hash| self.add_name(hash, kept))
     }
 
-    fn add_name(&mut self, hash: u64, kept: Name) -> u32 {
+    #[inline]
+    fn add_name(&mut self, hash: u32, kept: Name) -> u32 {
         let number = offset(self.names.len());
         self.names.push(kept);
         self.name_facts.push(NameFacts {
@@ -359,33 +377,18 @@ impl<'a> Scanner<'a> {
             kind: NONE,
             irregular: NONE,
         });
-        let (names, text, hasher) = (&self.names, self.text, &self.hasher);
-        self.numbers.insert_unique(hash, number, |&other| match &names[other as usize] {
-            Name::Written(span) => hasher.hash_one(span.of(text)),
-            Name::Own(name) => hasher.hash_one(&**name),
-        });
+        self.numbers.insert(hash, number);
         number
     }
 
     // ----------------------------------------------------------------------------------------------------- families
 
-    fn add_family(&mut self, name: u32, start: usize, mention: Span) -> u32 {
-        let family = offset(self.families.len());
-        self.families.push(Family {
-            name,
-            kind: MetricType::Unknown,
-            help: None,
-            complete: true,
-            start: offset(start),
-            end: offset(start),
-            mention,
-            help_name: None,
-            type_name: None,
-            first_name: None,
-            last_name: None,
-        });
-        self.name_facts[name as usize].family = family;
-        family
+    #[inline]
+    fn add_family(&mut self, family: Family) -> u32 {
+        let number = offset(self.families.len());
+        self.name_facts[family.name as usize].family = number;
+        self.families.push(family);
+        number
     }
 
     fn family_of(&self, name: &[u8]) -> Option<u32> {
@@ -395,8 +398,16 @@ impl<'a> Scanner<'a> {
 
     /// The declared family to which a sample of this name belongs by its ending.
     fn owner_by_suffix(&self, name: &[u8]) -> Option<u32> {
-        if !self.has_suffixes {
+        // Few names end as one with a suffix does, and fewer still in a text where nothing has suffixes.
+        if !self.has_suffixes || !matches!(name.last(), Some(b'm' | b'o' | b't')) {
             return None;
+        }
+        // Most of the names that do belong to the family that was declared last.
+        if let Some(last) = self.families.last()
+            && let Some(suffix) = name.strip_prefix(self.name(last.name))
+            && last.kind.suffixes().contains(&suffix)
+        {
+            return Some(offset(self.families.len() - 1));
         }
         // No ending has an underscore but the one at its front.
         let (base, suffix) = name.split_at(memrchr(b'_', name)?);
@@ -409,6 +420,7 @@ impl<'a> Scanner<'a> {
 
     /// Where samples of a name go, by the families declared so far, and what values they may have; `start` is that of the
     /// line, which is also that of a family that begins with it.
+    #[inline]
     fn target(&mut self, name: u32, start: usize, span: Span) -> (u32, Counts) {
         let facts = self.name_facts[name as usize];
         if facts.target != NONE {
@@ -428,7 +440,7 @@ impl<'a> Scanner<'a> {
             }
         }
         if target == NONE {
-            target = self.add_family(name, start, span);
+            target = self.add_family(Family::new(name, start, span));
         }
         let facts = &mut self.name_facts[name as usize];
         (facts.target, facts.counts) = (target, counts);
@@ -446,6 +458,7 @@ impl<'a> Scanner<'a> {
         self.rows.push(row);
     }
 
+    #[inline]
     fn change_family(&mut self, family: u32, name: Span) {
         if let Some(last) = self.families.get_mut(self.family as usize) {
             last.last_name = Some(self.last_name);
@@ -457,12 +470,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// A kind for samples of a name that are like this line: `prefix` is how it begins, `brace` where its label set does.
+    #[inline]
     fn add_kind(&mut self, name: u32, prefix: Span, name_end: u32, brace: u32, shape: u32) -> u32 {
         let wanted =
             self.shapes.get(shape as usize).map_or((0, 0), |shape| (shape.first + 1, shape.first + 1 + shape.labels));
         let facts = &mut self.name_facts[name as usize];
         self.kind_facts.push(KindFacts {
-            prefix: Wanted::new(prefix.of(self.text)),
+            prefix,
+            ready: NONE,
             name_length: name_end - prefix.start,
             brace: if brace == NO_LABELS { NO_LABELS } else { brace - prefix.start },
             wanted,
@@ -475,16 +490,21 @@ impl<'a> Scanner<'a> {
         facts.kind
     }
 
-    /// Append a shape with these segments; gives its number.
-    fn add_shape(&mut self, segments: &[Segment]) -> u32 {
-        let first = offset(self.segments.len());
-        self.shapes.push(crate::build::new_shape(self.text, first, segments));
-        self.segments.extend_from_slice(segments);
-        self.wanted.extend(segments.iter().map(|segment| Wanted::new(segment.text.of(self.text))));
+    /// Append a shape with the segments that were appended for it; gives its number.
+    fn add_shape(&mut self) -> u32 {
+        let first = self.wanted.len();
+        let segments = &self.segments[first..];
+        self.shapes.push(crate::build::new_shape(self.text, offset(first), segments));
+        self.wanted.extend(segments.iter().map(|segment| Wanted::new(self.text, segment.text)));
         let number = offset(self.shapes.len() - 1);
-        self.recent.rotate_right(1);
+        self.recent.copy_within(..RECENT_SHAPES - 1, 1);
         self.recent[0] = number;
         number
+    }
+
+    /// Drop segments of what did not become a shape.
+    fn drop_segments(&mut self) {
+        self.segments.truncate(self.wanted.len());
     }
 }
 

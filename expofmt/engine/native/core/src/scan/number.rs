@@ -7,6 +7,8 @@ const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];
+/// Eight digits zero. A digit and it, combined by exclusive or, are the number that the digit stands for.
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 /// So many digits never overflow 64 bits.
 const MOST_DIGITS: usize = 19;
 
@@ -16,6 +18,21 @@ const MOST_DIGITS: usize = 19;
 /// beyond the range, what is no number.
 #[inline(always)]
 pub fn value(text: &[u8], start: usize) -> Option<(f64, usize)> {
+    // Most values are integers of few digits.
+    let bytes = u64::from_le_bytes(*text.get(start..)?.first_chunk()?) ^ ZEROS;
+    let count = digits_of(bytes);
+    if !(1..8).contains(&count) {
+        return any_value(text, start);
+    }
+    let after = (bytes >> (8 * count)) as u8 ^ b'0';
+    if after != b'\n' && after != b' ' {
+        return any_value(text, start);
+    }
+    Some((eight_digits(bytes << (64 - 8 * count)) as i64 as f64, start + count))
+}
+
+/// The same for any value.
+fn any_value(text: &[u8], start: usize) -> Option<(f64, usize)> {
     let (negative, first) = match *text.get(start)? {
         b'-' => (true, start + 1),
         b'N' => return nan(text, start),
@@ -27,7 +44,7 @@ pub fn value(text: &[u8], start: usize) -> Option<(f64, usize)> {
     }
     if matches!(*text.get(at)?, b'\n' | b' ') {
         let is_exact = at - first <= MOST_DIGITS && digits < EXACT && (digits > 0 || !negative);
-        return is_exact.then_some((if negative { -(digits as f64) } else { digits as f64 }, at));
+        return is_exact.then_some((signed(digits, negative), at));
     }
     let mut count = at - first;
     let mut exponent = 0;
@@ -54,11 +71,17 @@ pub fn value(text: &[u8], start: usize) -> Option<(f64, usize)> {
         return unusual(&text[start..at], at);
     }
     let value = match exponent {
-        -22..0 => digits as f64 / POWERS[-exponent as usize],
-        0..=22 => digits as f64 * POWERS[exponent as usize],
+        -22..0 => signed(digits, negative) / POWERS[-exponent as usize],
+        0..=22 => signed(digits, negative) * POWERS[exponent as usize],
         _ => return unusual(&text[start..at], at),
     };
-    Some((if negative { -value } else { value }, at))
+    Some((value, at))
+}
+
+/// A number of less than 63 bits: such a one costs less to convert.
+fn signed(digits: u64, negative: bool) -> f64 {
+    let digits = digits as i64;
+    (if negative { -digits } else { digits }) as f64
 }
 
 /// A number with a point or an exponent that needs more than one operation.
@@ -92,10 +115,8 @@ pub fn milliseconds(text: &[u8], start: usize) -> Option<(i64, usize)> {
 fn integer(text: &[u8], mut at: usize, mut sum: u64) -> Option<(u64, usize)> {
     const SCALES: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
     while let Some(chunk) = text.get(at..)?.first_chunk() {
-        let bytes = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
-        // Digits are below ten now; the lowest byte that is not is exact, whatever its carry does to those above it.
-        let others = (bytes.wrapping_add(0x7676_7676_7676_7676) | bytes) & 0x8080_8080_8080_8080;
-        let count = others.trailing_zeros() as usize / 8;
+        let bytes = u64::from_le_bytes(*chunk) ^ ZEROS;
+        let count = digits_of(bytes);
         if count > 0 {
             sum = sum.wrapping_mul(SCALES[count]).wrapping_add(eight_digits(bytes << (64 - 8 * count)));
             at += count;
@@ -112,6 +133,14 @@ fn integer(text: &[u8], mut at: usize, mut sum: u64) -> Option<(u64, usize)> {
         sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
         at += 1;
     }
+}
+
+/// How many of eight bytes are digits before one that is not, when they were combined with those of [`ZEROS`].
+#[inline(always)]
+fn digits_of(bytes: u64) -> usize {
+    // Digits are below ten now; the lowest byte that is not is exact, whatever its carry does to those above it.
+    let others = (bytes.wrapping_add(0x7676_7676_7676_7676) | bytes) & 0x8080_8080_8080_8080;
+    others.trailing_zeros() as usize / 8
 }
 
 /// The number that eight digits make, the first in the lowest byte: neighbours are joined to pairs, these to fours, and so on.
