@@ -66,12 +66,13 @@ def parse(
     scan = reading.scan(format)
     if strict or on_warning is not None:
         scan = with_consistency(scan, max_diagnostics, reading.reports)
-    refused = reading.is_error if strict else reading.is_fatal
-    if any(refused(fault.code) for fault in scan.faults):
-        raise reading.error_type(scan.faults)(reading.diagnostics(scan.faults, scan.suppressed))
-    if on_warning is not None:
-        for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
-            on_warning(diagnostic)
+    if scan.faults:
+        refused = reading.is_error if strict else reading.is_fatal
+        if any(refused(fault.code) for fault in scan.faults):
+            raise reading.error_type(scan.faults)(reading.diagnostics(scan.faults, scan.suppressed))
+        if on_warning is not None:
+            for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
+                on_warning(diagnostic)
     return Exposition._made_by(partial(engine.assemble, scan.families), Format.TEXT, filename)
 
 
@@ -280,7 +281,7 @@ def _reading(source: Source, profile: str, names: Names, max_diagnostics: int) -
         raise ValueError(f"names must be one of {', '.join(_NAMES)}, not {names!r}")
     if max_diagnostics < 1:
         raise ValueError(f"max_diagnostics must be at least 1, not {max_diagnostics}")
-    return _Reading(source, Profile(profile), names, max_diagnostics)
+    return _Reading(source, profile if type(profile) is Profile else Profile(profile), names, max_diagnostics)
 
 
 def _check_format(format: Format) -> None:

@@ -458,7 +458,7 @@ impl<'a> Scanner<'a> {
         self.rows.push(row);
     }
 
-    #[inline]
+    #[inline(always)]
     fn change_family(&mut self, family: u32, name: Span) {
         if let Some(last) = self.families.get_mut(self.family as usize) {
             last.last_name = Some(self.last_name);

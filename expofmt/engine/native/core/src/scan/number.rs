@@ -18,17 +18,19 @@ const MOST_DIGITS: usize = 19;
 /// beyond the range, what is no number.
 #[inline(always)]
 pub fn value(text: &[u8], start: usize) -> Option<(f64, usize)> {
-    // Most values are integers of few digits.
-    let bytes = u64::from_le_bytes(*text.get(start..)?.first_chunk()?) ^ ZEROS;
+    // Most values begin with few digits.
+    let Some(chunk) = text.get(start..)?.first_chunk() else { return any_value(text, start) };
+    let bytes = u64::from_le_bytes(*chunk) ^ ZEROS;
     let count = digits_of(bytes);
     if !(1..8).contains(&count) {
         return any_value(text, start);
     }
-    let after = (bytes >> (8 * count)) as u8 ^ b'0';
-    if after != b'\n' && after != b' ' {
-        return any_value(text, start);
+    let digits = eight_digits(bytes << (64 - 8 * count));
+    match (bytes >> (8 * count)) as u8 ^ b'0' {
+        b'\n' | b' ' => Some((digits as i64 as f64, start + count)),
+        b'.' => after_point(text, start, false, digits, count, start + count + 1),
+        _ => any_value(text, start),
     }
-    Some((eight_digits(bytes << (64 - 8 * count)) as i64 as f64, start + count))
 }
 
 /// The same for any value.
@@ -38,23 +40,53 @@ fn any_value(text: &[u8], start: usize) -> Option<(f64, usize)> {
         b'N' => return nan(text, start),
         _ => (false, start),
     };
-    let (mut digits, mut at) = integer(text, first, 0)?;
-    if at == first {
-        return None;
+    let (digits, at) = integer(text, first, 0)?;
+    let count = at - first;
+    match *text.get(at)? {
+        _ if count == 0 => None,
+        b'\n' | b' ' => {
+            let is_exact = count <= MOST_DIGITS && digits < EXACT && (digits > 0 || !negative);
+            is_exact.then_some((signed(digits, negative), at))
+        }
+        b'.' => after_point(text, start, negative, digits, count, at + 1),
+        b'e' | b'E' => after_digits(text, start, negative, digits, count, 0, at),
+        _ => None,
     }
-    if matches!(*text.get(at)?, b'\n' | b' ') {
-        let is_exact = at - first <= MOST_DIGITS && digits < EXACT && (digits > 0 || !negative);
-        return is_exact.then_some((signed(digits, negative), at));
-    }
-    let mut count = at - first;
-    let mut exponent = 0;
-    if *text.get(at)? == b'.' {
-        let point = at;
-        (digits, at) = integer(text, at + 1, digits)?;
-        exponent = -((at - point - 1) as i64);
-        count += at - point - 1;
-    }
-    if matches!(*text.get(at)?, b'e' | b'E') {
+}
+
+/// A value of so many digits before a point, from what comes behind that on.
+fn after_point(
+    text: &[u8],
+    start: usize,
+    negative: bool,
+    digits: u64,
+    count: usize,
+    first: usize,
+) -> Option<(f64, usize)> {
+    let (digits, at) = integer(text, first, digits)?;
+    let places = at - first;
+    after_digits(text, start, negative, digits, count + places, -(places as i64), at)
+}
+
+/// A value of so many digits, times a power of ten, from where an exponent may stand on.
+#[inline(always)]
+fn after_digits(
+    text: &[u8],
+    start: usize,
+    negative: bool,
+    digits: u64,
+    count: usize,
+    mut exponent: i64,
+    mut at: usize,
+) -> Option<(f64, usize)> {
+    if let Some(&[b'e', sign @ (b'+' | b'-'), tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'\n' | b' ']) =
+        text.get(at..at + 5)
+    {
+        // As Go writes all but the largest and the smallest ones.
+        let power = i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+        exponent += if sign == b'-' { -power } else { power };
+        at += 4;
+    } else if matches!(*text.get(at)?, b'e' | b'E') {
         let sign = *text.get(at + 1)?;
         let first = at + 1 + usize::from(matches!(sign, b'+' | b'-'));
         let (power, end) = integer(text, first, 0)?;
