@@ -14,6 +14,7 @@ from abc import abstractmethod
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from operator import index
 from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, overload
@@ -764,12 +765,14 @@ class Exposition(Mapping[str, MetricFamily]):
     (['b', 'a'], 2.0)
     """
 
-    __slots__ = ("_content", "filename", "format")
+    __slots__ = ("_content", "_scanned", "filename", "format")
 
     DEFAULT_FILENAME: ClassVar = "<exposition>"
 
     # The families by name, or what will make them: of hundreds in a scrape, most callers look at a few.
     _content: dict[str, MetricFamily] | Callable[[], dict[str, MetricFamily]]
+    # The same families as an engine has read them, if it has: that writes text from them without an object for each.
+    _scanned: Sequence[Any] | None
     format: Format
     filename: str
 
@@ -789,14 +792,22 @@ class Exposition(Mapping[str, MetricFamily]):
                 raise ValueError(f"metric family {family.name!r} is given twice")
             by_name[family.name] = family
         _set_content(self, by_name)
+        _set_scanned(self, None)
         _set_format(self, format)
         _set_filename(self, filename)
 
     @classmethod
-    def _made_by(cls, assemble: Callable[[], dict[str, MetricFamily]], format: Format, filename: str) -> Self:
+    def _read(
+        cls,
+        scanned: Sequence[Any],
+        assemble: Callable[[Sequence[Any]], dict[str, MetricFamily]],
+        format: Format,
+        filename: str,
+    ) -> Self:
         """What an engine has read and found valid; the function is called when a family is asked for."""
         self = cls.__new__(cls)
-        _set_content(self, assemble)
+        _set_content(self, partial(assemble, scanned))
+        _set_scanned(self, scanned)
         _set_format(self, format)
         _set_filename(self, filename)
         return self
@@ -912,7 +923,9 @@ class Exposition(Mapping[str, MetricFamily]):
         return Exposition(families, format=self.format, filename=self.filename)
 
 
-_set_content, _set_filename, _set_format = (vars(Exposition)[slot].__set__ for slot in Exposition.__slots__)
+_set_content, _set_scanned, _set_filename, _set_format = (
+    vars(Exposition)[slot].__set__ for slot in Exposition.__slots__
+)
 
 
 def _rebuild_exposition(families: tuple[MetricFamily, ...], format: Format, filename: str) -> Exposition:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import BinaryIO, Final, Literal, NamedTuple, get_args
 
 from . import engine
@@ -73,7 +72,7 @@ def parse(
         if on_warning is not None:
             for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
                 on_warning(diagnostic)
-    return Exposition._made_by(partial(engine.assemble, scan.families), Format.TEXT, filename)
+    return Exposition._read(scan.families, engine.assemble, Format.TEXT, filename)
 
 
 def check(

@@ -61,9 +61,12 @@ def render(
     scheme = EscapingScheme.ALLOW_UTF8 if escaping is None else EscapingScheme(escaping)
     if target is not Format.TEXT:
         raise ValueError(f"this version writes the text format only, not {target}")
+    if scheme is EscapingScheme.ALLOW_UTF8:
+        # Nothing but the engine looks at a family that it has read and can write.
+        text = engine.encode_plain(exposition.values() if exposition._scanned is None else exposition._scanned)
+        if text is not None:
+            return text
     families = sorted(exposition.values(), key=attrgetter("name"))
-    if scheme is EscapingScheme.ALLOW_UTF8 and (text := engine.encode_plain(families)) is not None:
-        return text
     faults = list(_foreign_samples(families, exposition.filename))
     losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
     families = list(_fitted_to_text(families))

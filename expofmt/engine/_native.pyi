@@ -1,6 +1,6 @@
 # The contract of each function is in seam.py, that of each method in ../model.py.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, final, overload
 
 from ..formats import Format
@@ -20,7 +20,7 @@ def assemble(families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]: .
 def encode(
     families: Sequence[MetricFamily], /, *, format: Format, escaping: EscapingScheme, literals: bool = False
 ) -> bytes: ...
-def encode_plain(families: Sequence[MetricFamily], /) -> bytes | None: ...
+def encode_plain(families: Collection[MetricFamily] | Collection[ScannedFamily], /) -> bytes | None: ...
 def _panic(message: str) -> None: ...
 def _rebuild(pickled: bytes, /) -> NativeSamples: ...
 

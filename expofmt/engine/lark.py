@@ -11,7 +11,7 @@ Input is decoded as latin-1, so that an index into the text is a byte offset; wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import isinf
 from typing import Final, NamedTuple
 
@@ -79,7 +79,10 @@ def suspects(families: Sequence[ScannedFamily], /) -> Iterable[int]:
     return range(len(families))
 
 
-def encode_plain(families: Sequence[MetricFamily], /) -> bytes | None:  # noqa: ARG001 - the signature is the seam's
+def encode_plain(
+    families: Collection[MetricFamily] | Collection[ScannedFamily],  # noqa: ARG001 - the signature is the seam's
+    /,
+) -> bytes | None:
     """Nothing: to look is as dear as to look closer.
 
     >>> encode_plain([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..formats import Format
@@ -75,9 +75,9 @@ class Engine(Protocol):
         ``histogram_faults``. To ask no others spares a question to each of hundreds.
         """
 
-    def encode_plain(self, families: Sequence[MetricFamily], /) -> bytes | None:
-        """Canonical text of families that come sorted by name, if the text format holds all that they say and reads
-        back as the same. None says nothing: somebody has to look closer.
+    def encode_plain(self, families: Collection[MetricFamily] | Collection[ScannedFamily], /) -> bytes | None:
+        """Canonical text of families, sorted by name, no two of one name, if the text format holds all that they say
+        and reads back as the same. None says nothing: somebody has to look closer.
         """
 
     def assemble(self, families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:

@@ -1,30 +1,50 @@
-//! Whether text can hold some families.
+//! Families of which text can hold all.
 
 use std::sync::Arc;
 
-use crate::cardinality::losses_in_text;
-use crate::encode::Family;
-use crate::family::MetricType;
-use crate::samples::Samples;
+use crate::block::{Block, Time};
+use crate::encode::{Family, encode};
+use crate::escape::EscapingScheme;
+use crate::family::{MetricType, SUFFIXES};
+use crate::samples::{Part, Samples};
 
-/// Whether the canonical text of these families, names unescaped, says all that they hold, and is read as the same families.
+/// Canonical text of families sorted by name, names unescaped, if it says all that they hold and is read as the same families.
+/// No two come of one name.
 ///
-/// They come sorted by name, no two of one name. What makes the answer no is rare, and is for somebody else to explain: types,
-/// exemplars, start times and parts of a millisecond that the text format has no words for; HELP text that a reader would
-/// trim; samples of a name that is not their family's; and families whose samples would be read as another's.
-pub fn is_plain(families: &[Family<'_>]) -> bool {
-    families.iter().all(|family| {
-        let suffixes = family.kind.suffixes();
-        let collides = |suffix: &&[u8]| {
-            let other = [family.name, suffix].concat();
-            families.binary_search_by(|family| family.name.cmp(&other)).is_ok()
-        };
+/// What makes the answer no is rare, and is for somebody else to explain: types, exemplars, start times and parts of a
+/// millisecond that the text format has no words for; HELP text that a reader would trim; samples of a name that is not their
+/// family's; and families whose samples would be read as another's.
+pub fn encode_plain(mut families: Vec<Family<'_>>) -> Option<Vec<u8>> {
+    families.sort_unstable_by_key(|family| family.name);
+    is_plain(&families).then(|| encode(&families, EscapingScheme::AllowUtf8, false))
+}
+
+fn is_plain(sorted: &[Family<'_>]) -> bool {
+    sorted.iter().all(|family| {
         is_of_text(family.kind)
             && family.help.is_none_or(is_kept)
-            && losses_in_text(family.samples).is_empty()
-            && are_own(family.samples, family.name, suffixes)
-            && !suffixes.iter().any(collides)
+            && family.samples.parts().iter().all(is_of_words)
+            && are_own(family.samples, family.name, family.kind.suffixes())
+            && !is_part(family.name, sorted)
     })
+}
+
+/// Whether a reader would take the samples of a family of this name for parts of another one.
+fn is_part(name: &[u8], sorted: &[Family<'_>]) -> bool {
+    SUFFIXES.iter().any(|suffix| {
+        let Some(whole) = name.strip_suffix(*suffix) else { return false };
+        let found = sorted.binary_search_by_key(&whole, |family| family.name);
+        found.is_ok_and(|at| sorted[at].kind.suffixes().contains(suffix))
+    })
+}
+
+/// Whether text has words for all that the samples have besides their values.
+fn is_of_words(part: &Part) -> bool {
+    let Block { times, extras, .. } = &*part.block;
+    let next_extra = extras.get(extras.partition_point(|(row, _)| *row < part.first));
+    let is_of_milliseconds = |time: &Time| time.nanos == 0 || *time == Time::ABSENT;
+    next_extra.is_none_or(|(row, _)| *row >= part.last)
+        && times.get(part.first as usize..part.last as usize).is_none_or(|times| times.iter().all(is_of_milliseconds))
 }
 
 fn is_of_text(kind: MetricType) -> bool {

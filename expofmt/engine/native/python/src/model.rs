@@ -86,6 +86,10 @@ impl Model {
 
 /// The type that a member of the Python enum, or its word, stands for.
 pub fn read_metric_type(given: &Bound<'_, PyAny>) -> PyResult<MetricType> {
+    let types = &Model::get(given.py())?.types;
+    if let Some(number) = types.iter().position(|member| member.is(given)) {
+        return Ok(MetricType::ALL[number]);
+    }
     let word: &str = &given.cast::<PyString>()?.to_cow()?;
     let found = MetricType::ALL.into_iter().find(|kind| kind.as_str() == word);
     found.ok_or_else(|| PyValueError::new_err(format!("{word:?} is not a metric type")))

@@ -93,6 +93,21 @@ impl<const N: usize> SlottedClass<N> {
         }
     }
 
+    /// What an instance holds, in the order in which the slots were named. None says nothing: where it is of another class,
+    /// a derived one included, or lacks a value, ask it for its attributes.
+    pub fn values<'py>(&self, instance: &Bound<'py, PyAny>) -> Option<[Bound<'py, PyAny>; N]> {
+        if instance.get_type_ptr() != self.class.as_ptr().cast() {
+            return None;
+        }
+        // SAFETY: The instance is one of the class, so there are owned references, or null, at `offsets`. It is kept alive,
+        // and nobody changes it meanwhile, since the interpreter's lock is held.
+        let values = self.offsets.map(|offset| unsafe {
+            let pointer = instance.as_ptr().byte_add(offset).cast::<*mut ffi::PyObject>().read();
+            Bound::from_borrowed_ptr_or_opt(instance.py(), pointer)
+        });
+        values.iter().all(Option::is_some).then(|| values.map(Option::unwrap))
+    }
+
     /// Let an instance hold other values, as if it were a new one. It is for the caller to know that nobody would see
     /// the change. An instance of another class is a TypeError.
     pub fn fill<'py>(
