@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::block::{NO_LABELS, Name, View};
+use crate::block::{Block, NO_LABELS, Name, View};
 use crate::build::Builder;
 use crate::copy::push_part;
 use crate::escape::{EscapingScheme, escape_label_name, escape_name};
@@ -12,7 +12,7 @@ use crate::family::MetricType;
 use crate::label::{is_legacy_metric_name, push_escaped, push_quoted};
 use crate::number::{push_float, push_milliseconds};
 use crate::order::{Lines, Place, compare, order};
-use crate::samples::Samples;
+use crate::samples::{Samples, SamplesRef};
 use crate::spell::{Spelled, Speller};
 
 /// What is written of a metric family.
@@ -21,7 +21,7 @@ pub struct Family<'a> {
     pub name: &'a [u8],
     pub kind: MetricType,
     pub help: Option<&'a [u8]>,
-    pub samples: &'a Samples,
+    pub samples: SamplesRef<'a>,
 }
 
 /// Canonical text: families in the order given, the samples of each in canonical order.
@@ -31,11 +31,13 @@ pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool)
     if escaping == EscapingScheme::AllowUtf8 {
         return written(families, literals);
     }
-    let escaped: Vec<(Cow<'_, [u8]>, Cow<'_, Samples>)> =
+    let escaped: Vec<(Cow<'_, [u8]>, Option<Samples>)> =
         families.iter().map(|family| (escape_name(family.name, escaping), escape_samples(family, escaping))).collect();
-    let families: Vec<Family<'_>> =
-        families.iter().zip(&escaped).map(|(family, (name, samples))| Family { name, samples, ..*family }).collect();
-    written(&families, literals)
+    let families = families.iter().zip(&escaped).map(|(family, (name, samples))| {
+        let samples = samples.as_ref().map_or(family.samples, SamplesRef::from);
+        Family { name, samples, ..*family }
+    });
+    written(&families.collect::<Vec<_>>(), literals)
 }
 
 fn written(families: &[Family<'_>], literals: bool) -> Vec<u8> {
@@ -53,23 +55,25 @@ fn likely_length(family: &Family<'_>) -> usize {
     const BUILT: usize = " -1.2345678901234567e+123\n".len();
     const READ: usize = 8;
     let metadata = METADATA + 2 * family.name.len() + family.help.map_or(0, |help| help.len());
-    let parts = family.samples.parts().iter().map(|part| {
-        let rows = &part.block.rows[part.first as usize..part.last as usize];
-        let rest = if part.block.layout.placed { READ } else { family.name.len() + "_bucket".len() + BUILT };
-        let times = if part.block.times.is_empty() || part.block.layout.placed { 0 } else { " 1395066363000".len() };
+    let parts = family.samples.ranges().map(|range| {
+        let Block { rows, times, layout, .. } = range.block;
+        let rest = if layout.placed { READ } else { family.name.len() + "_bucket".len() + BUILT };
+        let times = if times.is_empty() || layout.placed { 0 } else { " 1395066363000".len() };
+        let rows = range.of(rows);
         rows.iter().map(|row| (row.end - row.start) as usize).sum::<usize>() + rows.len() * (rest + times)
     });
     metadata + parts.sum::<usize>()
 }
 
-/// The family's samples under names that the scheme allows; a suffix is not part of the name that is escaped.
-fn escape_samples<'a>(family: &Family<'a>, escaping: EscapingScheme) -> Cow<'a, Samples> {
+/// The family's samples under names that the scheme allows, unless they have such; a suffix is not part of the name that is
+/// escaped.
+fn escape_samples(family: &Family<'_>, escaping: EscapingScheme) -> Option<Samples> {
     let name = escape_name(family.name, escaping);
     let is_same = |view: View<'_>| {
         view.labels().all(|label| matches!(escape_label_name(&label.name, escaping), Cow::Borrowed(_)))
     };
     if matches!(name, Cow::Borrowed(_)) && family.samples.views().all(is_same) {
-        return Cow::Borrowed(family.samples);
+        return None;
     }
     let mut builder = Builder::default();
     for view in family.samples.views() {
@@ -80,7 +84,7 @@ fn escape_samples<'a>(family: &Family<'a>, escaping: EscapingScheme) -> Cow<'a, 
         let pairs = labels.iter().map(|(name, value)| (&**name, &**value));
         builder.push(&[&name, suffix].concat(), pairs, view.value(), view.time(), view.literal(), None);
     }
-    Cow::Owned(builder.finish())
+    Some(builder.finish())
 }
 
 struct Writer<'a> {
@@ -93,7 +97,7 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn family(&mut self, family: &Family<'a>) {
-        let first = family.samples.parts().first().map(|part| part.block.view(part.first as usize));
+        let first = family.samples.views().next();
         let bare = first.filter(has_bare_name);
         let name = written_name(family.name, bare);
         if let Some(help) = family.help {
@@ -127,7 +131,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Write samples as long as they come in canonical order; false where one does not.
-    fn samples_in_order(&mut self, samples: &'a Samples) -> bool {
+    fn samples_in_order(&mut self, samples: SamplesRef<'a>) -> bool {
         let mut last: Option<Place<'_>> = None;
         for view in samples.views() {
             let next = Place { spelled: push_sample(&mut self.text, &mut self.speller, view, self.literals), view };
@@ -198,7 +202,7 @@ mod tests {
     use crate::reading::read;
 
     fn encoded(name: &str, kind: MetricType, samples: &Samples, escaping: EscapingScheme) -> String {
-        let family = Family { name: name.as_bytes(), kind, help: Some(b"a\\b\n\"c\""), samples };
+        let family = Family { name: name.as_bytes(), kind, help: Some(b"a\\b\n\"c\""), samples: samples.into() };
         String::from_utf8(encode(&[family], escaping, true)).expect("UTF-8")
     }
 
@@ -301,13 +305,10 @@ mod tests {
         assert!(
             encoded("g", MetricType::Gauge, &samples, EscapingScheme::AllowUtf8).ends_with("gauge\ng -0 -1\ng 0\n")
         );
-        let family = Family { name: b"g", kind: MetricType::Gauge, help: None, samples: &samples };
+        let family = Family { name: b"g", kind: MetricType::Gauge, help: None, samples: (&samples).into() };
         assert_eq!(encode(&[family], EscapingScheme::AllowUtf8, false), b"# TYPE g gauge\ng 0 -1\ng 0\n");
-        let samples = Samples::default();
-        assert_eq!(
-            encode(&[Family { samples: &samples, ..family }], EscapingScheme::Values, true),
-            b"# TYPE g gauge\n"
-        );
+        let empty = Family { samples: SamplesRef::default(), ..family };
+        assert_eq!(encode(&[empty], EscapingScheme::Values, true), b"# TYPE g gauge\n");
     }
 
     #[test]
@@ -320,8 +321,9 @@ mod tests {
             assert_eq!(canonical("g", MetricType::Gauge, text), in_order);
         }
         let (first, second) = (read("b 1\n"), read(&out_of_order));
-        let family = |samples| Family { name: b"g", kind: MetricType::Gauge, help: None, samples };
-        let families = [family(&first), family(&second), family(&first)];
+        let families = [&first, &second, &first];
+        let families =
+            families.map(|samples| Family { name: b"g", kind: MetricType::Gauge, help: None, samples: samples.into() });
         let written = String::from_utf8(encode(&families, EscapingScheme::AllowUtf8, false)).expect("UTF-8");
         let head = "# TYPE g gauge\n";
         assert_eq!(written, format!("{head}b 1\n{head}{in_order}{head}b 1\n"));

@@ -17,7 +17,7 @@ use crate::bound::Bound;
 use crate::family::MetricType;
 use crate::label::{Items, decoded};
 use crate::plan::{ESCAPED, Plan};
-use crate::samples::Samples;
+use crate::samples::{Samples, SamplesRef};
 use crate::spell::{Spelled, Speller};
 
 /// The indices of the samples in canonical order, or none if they are in order.
@@ -29,7 +29,7 @@ pub fn canonical_order(samples: &Samples, name: &[u8], kind: MetricType) -> Opti
     }
     let mut lines = Lines::default();
     samples.views().for_each(|view| lines.push(|text| speller.push(text, view)));
-    Some(order(&speller, samples, &lines).iter().map(|entry| entry.index).collect())
+    Some(order(&speller, samples.into(), &lines).iter().map(|entry| entry.index).collect())
 }
 
 fn is_in_order<'a>(speller: &mut Speller<'a>, samples: &'a Samples) -> bool {
@@ -175,7 +175,7 @@ impl Lines {
 }
 
 /// The lines of the samples in canonical order.
-pub fn order(speller: &Speller<'_>, samples: &Samples, lines: &Lines) -> Vec<Entry> {
+pub fn order(speller: &Speller<'_>, samples: SamplesRef<'_>, lines: &Lines) -> Vec<Entry> {
     let mut entries: Vec<Entry> = (0..lines.lines.len() as u32).map(|index| Entry { prefix: 0, index }).collect();
     let plan = |entry: &Entry| lines.plan(speller, entry);
     let settle = |group: &mut [Entry]| {

@@ -202,7 +202,7 @@ mod tests {
                     for kind in MetricType::ALL {
                         assert!(duplicates(&found, b"a", kind).len() <= found.len());
                         histogram_faults(&found, b"a", kind);
-                        let family = Family { name: b"a", kind, help: None, samples: &found };
+                        let family = Family { name: b"a", kind, help: None, samples: (&found).into() };
                         assert!(encode(&[family], EscapingScheme::Values, true).ends_with(b"\n"));
                     }
                 }

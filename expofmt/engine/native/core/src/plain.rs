@@ -1,12 +1,14 @@
 //! Families of which text can hold all.
 
-use std::sync::Arc;
+use std::ptr;
+
+use memchr::memrchr;
 
 use crate::block::{Block, Time};
 use crate::encode::{Family, encode};
 use crate::escape::EscapingScheme;
 use crate::family::{MetricType, SUFFIXES};
-use crate::samples::{Part, Samples};
+use crate::samples::{Rows, SamplesRef};
 
 /// Canonical text of families sorted by name, names unescaped, if it says all that they hold and is read as the same families.
 /// No two come of one name.
@@ -23,7 +25,7 @@ fn is_plain(sorted: &[Family<'_>]) -> bool {
     sorted.iter().all(|family| {
         is_of_text(family.kind)
             && family.help.is_none_or(is_kept)
-            && family.samples.parts().iter().all(is_of_words)
+            && family.samples.ranges().all(is_of_words)
             && are_own(family.samples, family.name, family.kind.suffixes())
             && !is_part(family.name, sorted)
     })
@@ -31,20 +33,21 @@ fn is_plain(sorted: &[Family<'_>]) -> bool {
 
 /// Whether a reader would take the samples of a family of this name for parts of another one.
 fn is_part(name: &[u8], sorted: &[Family<'_>]) -> bool {
-    SUFFIXES.iter().any(|suffix| {
-        let Some(whole) = name.strip_suffix(*suffix) else { return false };
-        let found = sorted.binary_search_by_key(&whole, |family| family.name);
-        found.is_ok_and(|at| sorted[at].kind.suffixes().contains(suffix))
-    })
+    // Each suffix begins with an underscore, and has no other.
+    let Some(end) = memrchr(b'_', name) else { return false };
+    let (whole, suffix) = name.split_at(end);
+    SUFFIXES.contains(&suffix)
+        && sorted
+            .binary_search_by_key(&whole, |family| family.name)
+            .is_ok_and(|at| sorted[at].kind.suffixes().contains(&suffix))
 }
 
 /// Whether text has words for all that the samples have besides their values.
-fn is_of_words(part: &Part) -> bool {
-    let Block { times, extras, .. } = &*part.block;
-    let next_extra = extras.get(extras.partition_point(|(row, _)| *row < part.first));
+fn is_of_words(rows: Rows<'_>) -> bool {
+    let Block { times, extras, .. } = rows.block;
+    let next_extra = extras.get(extras.partition_point(|(row, _)| *row < rows.first));
     let is_of_milliseconds = |time: &Time| time.nanos == 0 || *time == Time::ABSENT;
-    next_extra.is_none_or(|(row, _)| *row >= part.last)
-        && times.get(part.first as usize..part.last as usize).is_none_or(|times| times.iter().all(is_of_milliseconds))
+    next_extra.is_none_or(|(row, _)| *row >= rows.last) && rows.of(times).iter().all(is_of_milliseconds)
 }
 
 fn is_of_text(kind: MetricType) -> bool {
@@ -56,15 +59,15 @@ fn is_kept(help: &[u8]) -> bool {
 }
 
 /// Whether all samples have names that a family of this name, and with these suffixes, may hold.
-fn are_own(samples: &Samples, family: &[u8], suffixes: &[&[u8]]) -> bool {
-    let is_own =
-        |name: &[u8]| name.strip_prefix(family).is_some_and(|suffix| suffix.is_empty() || suffixes.contains(&suffix));
-    let mut last = None;
-    samples.parts().iter().all(|part| {
-        part.views().all(|view| {
-            let kind = (Arc::as_ptr(&part.block.layout), view.fields().kind);
-            last.replace(kind) == Some(kind) || is_own(view.name())
-        })
+fn are_own(samples: SamplesRef<'_>, family: &[u8], suffixes: &[&[u8]]) -> bool {
+    let is_own = |name: &[u8]| {
+        // What was read together has but one place in memory for a name.
+        let is_same = ptr::eq(name, family);
+        is_same || name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || suffixes.contains(&rest))
+    };
+    samples.ranges().all(|rows| {
+        let mut last = None;
+        rows.views().all(|view| last.replace(view.fields().kind) == Some(view.fields().kind) || is_own(view.name()))
     })
 }
 
@@ -74,9 +77,10 @@ mod tests {
     use crate::block::{Extra, Time};
     use crate::build::Builder;
     use crate::reading::read;
+    use crate::samples::Samples;
 
     fn family<'a>(name: &'a str, kind: MetricType, help: &'a str, samples: &'a Samples) -> Family<'a> {
-        Family { name: name.as_bytes(), kind, help: Some(help.as_bytes()), samples }
+        Family { name: name.as_bytes(), kind, help: Some(help.as_bytes()), samples: samples.into() }
     }
 
     #[test]
@@ -95,7 +99,7 @@ mod tests {
         assert!(!is_plain(&[Family { name: b"b", ..families[0] }]));
         assert!(!is_plain(&[Family { kind: MetricType::Summary, ..families[2] }]));
         assert!(!is_plain(&[Family { kind: MetricType::GaugeHistogram, ..families[2] }]));
-        let next = Family { name: b"h_sum", samples: &Samples::default(), ..families[2] };
+        let next = Family { name: b"h_sum", samples: SamplesRef::default(), ..families[2] };
         assert!(!is_plain(&[families[2], next]));
         for help in [" a", "\ta", "a\r"] {
             assert!(!is_plain(&[family("a", MetricType::Gauge, help, &plain)]));

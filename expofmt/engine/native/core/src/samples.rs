@@ -29,8 +29,95 @@ impl Part {
 
     /// The samples of the part.
     pub fn views(&self) -> impl ExactSizeIterator<Item = View<'_>> + DoubleEndedIterator {
-        let (block, text) = (&*self.block, self.block.layout.text());
-        (self.first as usize..self.last as usize).map(move |row| View { block, text, row })
+        self.rows().views()
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        Rows { block: &self.block, first: self.first, last: self.last }
+    }
+}
+
+/// A range of a block's rows, where somebody else keeps the block alive.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub block: &'a Block,
+    pub first: u32,
+    pub last: u32,
+}
+
+impl<'a> Rows<'a> {
+    pub fn len(self) -> usize {
+        (self.last - self.first) as usize
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.first == self.last
+    }
+
+    pub fn views(self) -> impl ExactSizeIterator<Item = View<'a>> + DoubleEndedIterator {
+        let Rows { block, first, last } = self;
+        let text = block.layout.text();
+        (first as usize..last as usize).map(move |row| View { block, text, row })
+    }
+
+    /// Of a column that has an element for each row of the block, or none at all.
+    pub fn of<T>(self, column: &'a [T]) -> &'a [T] {
+        column.get(self.first as usize..self.last as usize).unwrap_or_default()
+    }
+}
+
+/// The samples of a family, where somebody else keeps them: a [`Samples`], or rows of a block, of which hundreds of families
+/// can be had without counting references.
+#[derive(Clone, Copy, Default)]
+pub struct SamplesRef<'a> {
+    first: Option<Rows<'a>>,
+    rest: &'a [Part],
+}
+
+impl<'a> SamplesRef<'a> {
+    pub fn len(self) -> usize {
+        let first = self.first.map_or(0, Rows::len);
+        self.rest.last().map_or(first, |part| part.before + part.len())
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ranges of rows that they consist of, in order.
+    pub fn ranges(self) -> impl Iterator<Item = Rows<'a>> {
+        self.first.into_iter().chain(self.rest.iter().map(Part::rows))
+    }
+
+    /// All samples in order.
+    pub fn views(self) -> impl Iterator<Item = View<'a>> {
+        self.ranges().flat_map(Rows::views)
+    }
+
+    /// The sample at an index that is less than the length.
+    pub fn at(self, index: usize) -> View<'a> {
+        let part = self.rest.partition_point(|part| part.before <= index);
+        let (rows, before) = match (part.checked_sub(1).map(|last| &self.rest[last]), self.first) {
+            (Some(part), _) => (part.rows(), part.before),
+            (None, Some(first)) => (first, 0),
+            (None, None) => panic!("no sample {index} of none"),
+        };
+        rows.block.view(rows.first as usize + index - before)
+    }
+}
+
+impl<'a> From<&'a Samples> for SamplesRef<'a> {
+    fn from(samples: &'a Samples) -> SamplesRef<'a> {
+        match samples.parts() {
+            [] => SamplesRef::default(),
+            [first, rest @ ..] => SamplesRef { first: Some(first.rows()), rest },
+        }
+    }
+}
+
+impl<'a> From<Rows<'a>> for SamplesRef<'a> {
+    fn from(rows: Rows<'a>) -> SamplesRef<'a> {
+        SamplesRef { first: Some(rows), rest: &[] }
     }
 }
 

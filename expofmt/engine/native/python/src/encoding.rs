@@ -6,7 +6,7 @@ use expofmt_core::encode::{Family, encode};
 use expofmt_core::escape::EscapingScheme;
 use expofmt_core::family::MetricType;
 use expofmt_core::plain::encode_plain;
-use expofmt_core::samples::Samples;
+use expofmt_core::samples::Rows;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -56,16 +56,12 @@ pub fn plain_text<'py>(families: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'p
 /// Text has no units, so that families read from it have none.
 fn text_of_scan(scanned: &ScannedFamilies) -> Option<Vec<u8>> {
     let ScannedFamilies { block, families } = scanned;
-    let parts = families.iter().map(|family| {
-        let samples = Samples::of(block.clone(), family.first, family.last);
-        (family, family.help(&block.layout), samples)
-    });
-    let parts: Vec<(_, Option<Cow<'_, [u8]>>, Samples)> = parts.collect();
-    let families = parts.iter().map(|(family, help, samples)| Family {
+    let helps: Vec<Option<Cow<'_, [u8]>>> = families.iter().map(|family| family.help(&block.layout)).collect();
+    let families = families.iter().zip(&helps).map(|(family, help)| Family {
         name: block.layout.name(family.name),
         kind: family.kind,
         help: help.as_deref(),
-        samples,
+        samples: Rows { block, first: family.first, last: family.last }.into(),
     });
     encode_plain(families.collect())
 }
@@ -115,7 +111,7 @@ impl Held {
             name: self.name.as_bytes(),
             kind: self.kind,
             help: self.help.as_ref().map(|help| help.as_bytes()),
-            samples: &self.samples.get().samples,
+            samples: (&self.samples.get().samples).into(),
         }
     }
 }

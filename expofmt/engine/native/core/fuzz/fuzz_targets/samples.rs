@@ -232,12 +232,12 @@ impl Side {
                 assert_ne!(ordered, self.rows);
             }
         }
-        let written = [Written { name: family.name, kind, help: None, samples }];
+        let written = [Written { name: family.name, kind, help: None, samples: samples.into() }];
         let text = encode(&written, EscapingScheme::AllowUtf8, true);
         // As many lines as samples, however many parts they are in.
         assert_eq!(text.iter().filter(|&&byte| byte == b'\n').count(), self.rows.len() + 1);
         let compact = samples.compact();
-        let written = [Written { name: family.name, kind, help: None, samples: &compact }];
+        let written = [Written { name: family.name, kind, help: None, samples: (&compact).into() }];
         assert_eq!(encode(&written, EscapingScheme::AllowUtf8, true), text);
     }
 

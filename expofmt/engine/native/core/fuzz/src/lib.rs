@@ -38,7 +38,7 @@ pub fn encoded(scan: &Scan, escaping: EscapingScheme, literals: bool) -> Vec<u8>
             name: layout.name(family.name),
             kind: family.kind,
             help: help.as_deref(),
-            samples,
+            samples: samples.into(),
         })
         .collect();
     encode(&families, escaping, literals)
