@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import pytest
@@ -164,9 +165,12 @@ def test_an_empty_input_has_nothing(data: bytes) -> None:
 
 
 def test_plain_families_are_encoded_as_others_are() -> None:
-    families = [*engine.assemble(scan(TEXT + "# TYPE b gauge\nb 1\n").families).values()]
+    scanned = scan(TEXT + "# TYPE b gauge\nb 1\n" + '# HELP B \\\\ \\n\n{"é",c="d"} 2 5\n').families
+    families = sorted(engine.assemble(scanned).values(), key=attrgetter("name"))
     wanted = engine.encode(families, format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
-    assert engine.encode_plain(families) in (wanted, None)
+    # As they were read, as objects of the same attributes, and in any order.
+    for read in (scanned, scanned[::-1], families, families[::-1], dict.fromkeys(families)):
+        assert engine.encode_plain(read) in (wanted, None)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,11 @@ def test_objects_are_those_that_python_would_make(native: ModuleType) -> None:
         made[0].name = "b"
 
 
+def test_a_family_that_lacks_a_value_is_an_attribute_error(native: ModuleType) -> None:
+    with pytest.raises(AttributeError, match="name"):
+        native.encode_plain([MetricFamily.__new__(MetricFamily)])
+
+
 def test_equal_text_is_one_string(native: ModuleType) -> None:
     family = native.scan(b'# HELP some x\nsome{job="web",id="1"} 1\nsome{job="web",id="2"} 1\n', Format.TEXT).families[
         0

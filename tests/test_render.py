@@ -484,6 +484,32 @@ def test_the_format_is_that_of_the_exposition() -> None:
 # ---------------------------------------------------------------------------------------------------------- properties
 
 
+def test_it_matters_not_whether_anybody_has_looked_at_what_was_read() -> None:
+    for scrape in SCRAPES:
+        exposition = parse(scrape.read_bytes())
+        text = render(exposition)
+        families = [*exposition.values()]
+        assert render(exposition) == render(families) == render(reversed(families)) == text
+        assert render(exposition.select("go_*")) == render(family for family in families if family.name[:3] == "go_")
+
+
+def test_a_long_text_is_that_of_its_families() -> None:
+    def family(number: int, count: int) -> MetricFamily:
+        return MetricFamily.gauge(f"f{number}", [({"a": f"{i:05}", "b": "x" * 1000}, i) for i in range(count)])
+
+    families = [family(number, count) for number, count in enumerate([1, 1200, 0, 1200, 700, 700, 1])]
+    text = b"".join(render([family]) for family in families)
+    assert len(text) > 3_000_000
+    assert render(families) == render(parse(text)) == text
+
+
+def test_a_family_of_a_derived_class_is_written_like_others() -> None:
+    class Derived(MetricFamily):
+        pass
+
+    assert render([Derived.gauge("b", 1), MetricFamily.gauge("a", 2)]) == b"# TYPE a gauge\na 2\n# TYPE b gauge\nb 1\n"
+
+
 @given(expositions())
 @settings(max_examples=100)
 def test_what_is_written_is_read_back(exposition: Exposition) -> None:

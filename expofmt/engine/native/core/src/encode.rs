@@ -1,6 +1,7 @@
 //! Families to canonical text.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 use memchr::memchr2;
 
@@ -24,12 +25,38 @@ pub struct Family<'a> {
     pub samples: SamplesRef<'a>,
 }
 
+/// A text that is shorter comes in one piece.
+const LEAST_PIECE: usize = 1 << 20;
+/// About the number of pieces, at most: whoever takes them may have to wait for something each time.
+const MOST_PIECES: usize = 16;
+
 /// Canonical text: families in the order given, the samples of each in canonical order.
 ///
 /// With `literals`, values whose canonical spelling would denote another number keep the spelling of their input.
 pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> Vec<u8> {
+    let mut text = Vec::new();
+    let taken: Result<_, Infallible> = encode_in_pieces(families, escaping, literals, |piece| {
+        text.extend_from_slice(piece);
+        Ok(())
+    });
+    let Ok(last) = taken;
+    if text.is_empty() {
+        return last;
+    }
+    text.extend_from_slice(&last);
+    text
+}
+
+/// The same in pieces of whole families, all but the last of which are taken while the rest is yet to be written. That one is
+/// returned; where the text is not long, it is all of it.
+pub fn encode_in_pieces<E>(
+    families: &[Family<'_>],
+    escaping: EscapingScheme,
+    literals: bool,
+    take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
     if escaping == EscapingScheme::AllowUtf8 {
-        return written(families, literals);
+        return write(families, literals, take);
     }
     let escaped: Vec<(Cow<'_, [u8]>, Option<Samples>)> =
         families.iter().map(|family| (escape_name(family.name, escaping), escape_samples(family, escaping))).collect();
@@ -37,14 +64,28 @@ pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool)
         let samples = samples.as_ref().map_or(family.samples, SamplesRef::from);
         Family { name, samples, ..*family }
     });
-    written(&families.collect::<Vec<_>>(), literals)
+    write(&families.collect::<Vec<_>>(), literals, take)
 }
 
-fn written(families: &[Family<'_>], literals: bool) -> Vec<u8> {
-    let text = Vec::with_capacity(families.iter().map(likely_length).sum());
+fn write<E>(
+    families: &[Family<'_>],
+    literals: bool,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    let lengths: Vec<usize> = families.iter().map(likely_length).collect();
+    let length: usize = lengths.iter().sum();
+    let piece = LEAST_PIECE.max(length / MOST_PIECES);
+    let text = Vec::with_capacity(length.min(piece));
     let mut writer = Writer { text, speller: Speller::default(), literals, lines: Lines::default() };
-    families.iter().for_each(|family| writer.family(family));
-    writer.text
+    for (family, length) in families.iter().zip(lengths) {
+        if writer.text.len() + length > piece && !writer.text.is_empty() {
+            take(&writer.text)?;
+            writer.text.clear();
+        }
+        writer.text.reserve(length);
+        writer.family(family);
+    }
+    Ok(writer.text)
 }
 
 /// About how long the text of a family will be; seldom less than that.
@@ -329,5 +370,30 @@ mod tests {
         assert_eq!(written, format!("{head}b 1\n{head}{in_order}{head}b 1\n"));
         let likely: usize = families.iter().map(likely_length).sum();
         assert!((written.len()..2 * written.len()).contains(&likely));
+    }
+
+    #[test]
+    fn a_long_text_comes_in_pieces_of_whole_families() {
+        let line = |number: usize| format!("g{{a=\"{}{number:04}\"}} 1\n", "x".repeat(1000));
+        let samples = read(&(0..1000).map(line).collect::<String>());
+        let family =
+            |name| Family { name, kind: MetricType::Gauge, help: Some(b"a.b"), samples: SamplesRef::from(&samples) };
+        for scheme in [EscapingScheme::AllowUtf8, EscapingScheme::Values] {
+            let long = encode(&[family(b"g")], scheme, false);
+            for number in [0, 1, 2, 3, 40] {
+                let mut pieces: Vec<Vec<u8>> = Vec::new();
+                let last = encode_in_pieces(&vec![family(b"g"); number], scheme, false, |piece| {
+                    pieces.push(piece.to_vec());
+                    Ok::<(), ()>(())
+                });
+                pieces.push(last.expect("a text"));
+                assert_eq!(pieces.len() > 1, number > 1);
+                assert!(pieces.len() <= 2 * MOST_PIECES);
+                assert!(pieces.iter().all(|piece| piece.len() % long.len() == 0));
+                assert_eq!(pieces.concat(), long.repeat(number));
+                assert_eq!(encode(&vec![family(b"g"); number], scheme, false), long.repeat(number));
+            }
+        }
+        assert_eq!(encode_in_pieces(&[family(b"g"); 2], EscapingScheme::AllowUtf8, false, |_| Err(1)), Err(1));
     }
 }

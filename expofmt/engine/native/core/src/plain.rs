@@ -5,20 +5,19 @@ use std::ptr;
 use memchr::memrchr;
 
 use crate::block::{Block, Time};
-use crate::encode::{Family, encode};
-use crate::escape::EscapingScheme;
+use crate::encode::Family;
 use crate::family::{MetricType, SUFFIXES};
 use crate::samples::{Rows, SamplesRef};
 
-/// Canonical text of families sorted by name, names unescaped, if it says all that they hold and is read as the same families.
-/// No two come of one name.
+/// The families sorted by name, if their canonical text, names unescaped, says all that they hold and is read as the same
+/// families. No two come of one name.
 ///
 /// What makes the answer no is rare, and is for somebody else to explain: types, exemplars, start times and parts of a
 /// millisecond that the text format has no words for; HELP text that a reader would trim; samples of a name that is not their
 /// family's; and families whose samples would be read as another's.
-pub fn encode_plain(mut families: Vec<Family<'_>>) -> Option<Vec<u8>> {
+pub fn sorted_if_plain(mut families: Vec<Family<'_>>) -> Option<Vec<Family<'_>>> {
     families.sort_unstable_by_key(|family| family.name);
-    is_plain(&families).then(|| encode(&families, EscapingScheme::AllowUtf8, false))
+    is_plain(&families).then_some(families)
 }
 
 fn is_plain(sorted: &[Family<'_>]) -> bool {

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use expofmt_core::encode::{Family, encode};
+use expofmt_core::encode::{Family, encode_in_pieces};
 use expofmt_core::escape::EscapingScheme;
 use expofmt_core::family::MetricType;
-use expofmt_core::plain::encode_plain;
+use expofmt_core::plain::sorted_if_plain;
 use expofmt_core::samples::Rows;
+use expofmt_core::scan::ScannedFamily;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -31,8 +32,7 @@ pub fn text<'py>(
     }
     let escaping = read_scheme(escaping)?;
     let held = held(families)?;
-    let text = py.detach(|| encode(&held.iter().map(Held::family).collect::<Vec<_>>(), escaping, literals));
-    Ok(PyBytes::new(py, &text))
+    py.detach(|| Text::of(&held.iter().map(Held::family).collect::<Vec<_>>(), escaping, literals))?.into_bytes(py)
 }
 
 /// Canonical text of families sorted by name, or nothing if text does not hold all that they say. The families are
@@ -42,28 +42,82 @@ pub fn plain_text<'py>(families: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'p
     let text = match families.cast_exact::<ScannedFamilies>() {
         Ok(scanned) => {
             let scanned = scanned.get();
-            py.detach(|| text_of_scan(scanned))
+            py.detach(|| Text::of_plain(families_of_scan(scanned, &helps(scanned))))
         }
         Err(_) => {
             let held = held(families)?;
-            let has_units = held.iter().any(|family| family.has_unit);
-            py.detach(|| (!has_units).then(|| encode_plain(held.iter().map(Held::family).collect())).flatten())
+            if held.iter().any(|family| family.has_unit) {
+                return Ok(None);
+            }
+            py.detach(|| Text::of_plain(held.iter().map(Held::family).collect()))
         }
     };
-    Ok(text.map(|text| PyBytes::new(py, &text)))
+    text?.map(|text| text.into_bytes(py)).transpose()
 }
 
-/// Text has no units, so that families read from it have none.
-fn text_of_scan(scanned: &ScannedFamilies) -> Option<Vec<u8>> {
+fn helps(scanned: &ScannedFamilies) -> Vec<Option<Cow<'_, [u8]>>> {
+    scanned.families.iter().map(|family| family.help(&scanned.block.layout)).collect()
+}
+
+/// Text has no units, so that what was read from it has none.
+fn families_of_scan<'a>(scanned: &'a ScannedFamilies, helps: &'a [Option<Cow<'_, [u8]>>]) -> Vec<Family<'a>> {
     let ScannedFamilies { block, families } = scanned;
-    let helps: Vec<Option<Cow<'_, [u8]>>> = families.iter().map(|family| family.help(&block.layout)).collect();
-    let families = families.iter().zip(&helps).map(|(family, help)| Family {
+    let family = |(family, help): (&ScannedFamily, &'a Option<Cow<'_, [u8]>>)| Family {
         name: block.layout.name(family.name),
         kind: family.kind,
         help: help.as_deref(),
         samples: Rows { block, first: family.first, last: family.last }.into(),
-    });
-    encode_plain(families.collect())
+    };
+    families.iter().zip(helps).map(family).collect()
+}
+
+/// A text that is written without the interpreter's lock.
+///
+/// To copy a long one from memory of ours into a `bytes` would take as long as to write it, most of that for the pages of memory
+/// that it fills once more. Its pieces are gathered in a `BytesIO`, which gives away what it has gathered without a copy.
+struct Text {
+    gathered: Option<Py<PyAny>>,
+    last: Vec<u8>,
+}
+
+/// What is copied at a time, while it stays in the processor's cache.
+const STEP: usize = 1 << 16;
+
+impl Text {
+    fn of(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> PyResult<Text> {
+        let mut gathered = None;
+        let last = encode_in_pieces(families, escaping, literals, |piece| {
+            Python::attach(|py| {
+                let file = match gathered.take() {
+                    Some(file) => file,
+                    None => py.import("io")?.getattr("BytesIO")?.call0()?.unbind(),
+                };
+                gather(gathered.insert(file).bind(py), piece)
+            })
+        })?;
+        Ok(Text { gathered, last })
+    }
+
+    /// Of families as sorted by name, unless text does not hold all that they say.
+    fn of_plain(families: Vec<Family<'_>>) -> PyResult<Option<Text>> {
+        let sorted = sorted_if_plain(families);
+        sorted.map(|families| Text::of(&families, EscapingScheme::AllowUtf8, false)).transpose()
+    }
+
+    fn into_bytes(self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+        let Some(file) = &self.gathered else { return Ok(PyBytes::new(py, &self.last)) };
+        let file = file.bind(py);
+        gather(file, &self.last)?;
+        Ok(file.call_method0(intern!(py, "getvalue"))?.cast_into()?)
+    }
+}
+
+fn gather(file: &Bound<'_, PyAny>, piece: &[u8]) -> PyResult<()> {
+    let py = file.py();
+    for step in piece.chunks(STEP) {
+        file.call_method1(intern!(py, "write"), (PyBytes::new(py, step),))?;
+    }
+    Ok(())
 }
 
 /// What is written of a family, kept alive while that is done without the interpreter's lock.
