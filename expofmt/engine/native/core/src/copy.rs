@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// How much is copied where less is asked for.
-const STEP: usize = 32;
+/// How much is copied where less is asked for, if the text is so long.
+pub const STEP: usize = 32;
 
 /// Append a part of a text.
 ///

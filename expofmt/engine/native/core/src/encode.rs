@@ -7,7 +7,7 @@ use memchr::memchr2;
 
 use crate::block::{Block, NO_LABELS, Name, View};
 use crate::build::Builder;
-use crate::copy::push_part;
+use crate::copy::{STEP, push_part};
 use crate::escape::{EscapingScheme, escape_label_name, escape_name};
 use crate::family::MetricType;
 use crate::label::{is_legacy_metric_name, push_escaped, push_quoted};
@@ -76,7 +76,8 @@ fn write<E>(
     let length: usize = lengths.iter().sum();
     let piece = LEAST_PIECE.max(length / MOST_PIECES);
     let text = Vec::with_capacity(length.min(piece));
-    let mut writer = Writer { text, speller: Speller::default(), literals, lines: Lines::default() };
+    let values = Values { literals, ms: 0, written: Vec::new(), length: 0 };
+    let mut writer = Writer { text, speller: Speller::default(), values, lines: Lines::default() };
     for (family, length) in families.iter().zip(lengths) {
         if writer.text.len() + length > piece && !writer.text.is_empty() {
             take(&writer.text)?;
@@ -131,7 +132,7 @@ fn escape_samples(family: &Family<'_>, escaping: EscapingScheme) -> Option<Sampl
 struct Writer<'a> {
     text: Vec<u8>,
     speller: Speller<'a>,
-    literals: bool,
+    values: Values,
     /// Those of a family that is not in order.
     lines: Lines,
 }
@@ -160,7 +161,7 @@ impl<'a> Writer<'a> {
         if let Some(only) = bare.filter(|first| family.samples.len() == 1 && first.fields().labels == NO_LABELS) {
             // There are many such families, and nothing to be found out about them.
             self.text.extend_from_slice(only.name());
-            push_value(&mut self.text, only, self.literals);
+            self.values.push(&mut self.text, only);
             return;
         }
         self.speller.begin(family.name, family.kind);
@@ -175,7 +176,7 @@ impl<'a> Writer<'a> {
     fn samples_in_order(&mut self, samples: SamplesRef<'a>) -> bool {
         let mut last: Option<Place<'_>> = None;
         for view in samples.views() {
-            let next = Place { spelled: push_sample(&mut self.text, &mut self.speller, view, self.literals), view };
+            let next = Place { spelled: push_sample(&mut self.text, &mut self.speller, &mut self.values, view), view };
             if let Some(last) = &last
                 && compare(&self.speller, &self.text, last, &self.text, &next).is_gt()
             {
@@ -190,7 +191,7 @@ impl<'a> Writer<'a> {
     fn samples_sorted(&mut self, family: &Family<'a>) {
         self.lines.begin(family.samples.len(), likely_length(family));
         for view in family.samples.views() {
-            self.lines.push(|text| push_sample(text, &mut self.speller, view, self.literals));
+            self.lines.push(|text| push_sample(text, &mut self.speller, &mut self.values, view));
         }
         for entry in order(&self.speller, family.samples, &self.lines) {
             push_part(&mut self.text, &self.lines.text, self.lines.line(&entry));
@@ -216,24 +217,45 @@ fn has_bare_name(view: &View<'_>) -> bool {
 }
 
 /// Append the line of a sample.
-fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, view: View<'a>, literals: bool) -> Spelled {
+fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, values: &mut Values, view: View<'a>) -> Spelled {
     let spelled = speller.push(out, view);
-    push_value(out, view, literals);
+    values.push(out, view);
     spelled
 }
 
-/// Append what follows the labels of a sample.
-fn push_value(out: &mut Vec<u8>, view: View<'_>, literals: bool) {
-    out.push(b' ');
-    match view.literal().filter(|_| literals) {
-        Some(literal) => out.extend_from_slice(literal),
-        None => push_float(out, view.value()),
-    }
-    if let Some(time) = view.time() {
+/// Writes what follows the labels.
+struct Values {
+    literals: bool,
+    /// The time written last, and its digits, so many of these bytes: samples have mostly the time of the one before.
+    ms: i64,
+    written: Vec<u8>,
+    length: usize,
+}
+
+impl Values {
+    fn push(&mut self, out: &mut Vec<u8>, view: View<'_>) {
         out.push(b' ');
-        push_milliseconds(out, time.ms);
+        match view.literal().filter(|_| self.literals) {
+            Some(literal) => out.extend_from_slice(literal),
+            None => push_float(out, view.value()),
+        }
+        if let Some(time) = view.time() {
+            out.push(b' ');
+            self.push_time(out, time.ms);
+        }
+        out.push(b'\n');
     }
-    out.push(b'\n');
+
+    fn push_time(&mut self, out: &mut Vec<u8>, ms: i64) {
+        if self.ms != ms || self.length == 0 {
+            self.ms = ms;
+            self.written.clear();
+            push_milliseconds(&mut self.written, ms);
+            self.length = self.written.len();
+            self.written.resize(STEP, 0);
+        }
+        push_part(out, &self.written, 0..self.length);
+    }
 }
 
 #[cfg(test)]
@@ -350,6 +372,15 @@ mod tests {
         assert_eq!(encode(&[family], EscapingScheme::AllowUtf8, false), b"# TYPE g gauge\ng 0 -1\ng 0\n");
         let empty = Family { samples: SamplesRef::default(), ..family };
         assert_eq!(encode(&[empty], EscapingScheme::Values, true), b"# TYPE g gauge\n");
+    }
+
+    #[test]
+    fn a_time_is_that_of_its_sample_whatever_the_one_before_had() {
+        let times = [0, 0, 1, 1395066363000, 1395066363000, i64::MAX];
+        let lines: String = times.iter().map(|time| format!("g 1 {time}\n")).collect();
+        assert_eq!(canonical("g", MetricType::Gauge, &lines), lines);
+        let smallest = format!("g 1 {}\ng 1 {}\ng 1\ng 2\n", i64::MIN, i64::MIN);
+        assert_eq!(canonical("g", MetricType::Gauge, &smallest), smallest);
     }
 
     #[test]

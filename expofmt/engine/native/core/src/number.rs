@@ -111,10 +111,9 @@ fn push_long_float(out: &mut Vec<u8>, value: f64) {
     }
     let size = value.abs();
     // The exact digits of an integer that has a neighbour at every integer distance are also the shortest.
-    if size < EXACT_INTEGERS as f64 && size.trunc() == size {
-        let mut buffer = [0; MOST_DIGITS];
-        let digits = digits_of(size as u64, &mut buffer);
-        push_scientific(out, digits, digits.len() as i32 - 1);
+    let integer = size as u64;
+    if integer < EXACT_INTEGERS && integer as f64 == size {
+        push_scientific(out, None, |out| push_integer(out, integer));
         return;
     }
     let mut buffer = ryu::Buffer::new();
@@ -127,15 +126,9 @@ fn push_long_float(out: &mut Vec<u8>, value: f64) {
         Some(at) => (&text[..at], str::from_utf8(&text[at + 1..]).ok().and_then(|text| text.parse().ok()).unwrap_or(0)),
         None => (text, leading_exponent(text)),
     };
-    let mut digits = [0; MOST_DIGITS];
-    let mut count = 0;
-    for &byte in text {
-        if byte != b'.' && (byte != b'0' || count > 0) {
-            digits[count] = byte;
-            count += 1;
-        }
-    }
-    push_scientific(out, &digits[..count], exponent);
+    let zeros = text.iter().take_while(|byte| matches!(byte, b'0' | b'.')).count();
+    let digits = text[zeros..].iter().filter(|&&byte| byte != b'.');
+    push_scientific(out, Some(exponent), |out| out.extend(digits));
 }
 
 /// The decimal exponent of the first digit that is not zero.
@@ -145,59 +138,68 @@ fn leading_exponent(text: &[u8]) -> i32 {
     if first < point { point - first - 1 } else { point - first }
 }
 
-/// Append digits, the first of them before the point, and a decimal exponent. Zeros at the end say nothing.
-fn push_scientific(out: &mut Vec<u8>, digits: &[u8], exponent: i32) {
-    let digits = match digits.iter().rposition(|&digit| digit != b'0') {
-        Some(last) => &digits[..=last],
-        None => &digits[..1],
-    };
-    out.push(digits[0]);
-    if digits.len() > 1 {
-        out.push(b'.');
-        out.extend_from_slice(&digits[1..]);
+/// Append digits, the first of them before the point, and a decimal exponent: that of an integer of these digits, if none is
+/// given. Zeros at the end say nothing.
+fn push_scientific(out: &mut Vec<u8>, exponent: Option<i32>, push_digits: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    // One of the digits and the point make room for each other here.
+    out.push(b'0');
+    push_digits(out);
+    let exponent = exponent.unwrap_or((out.len() - start) as i32 - 2);
+    while out.len() > start + 2 && out.ends_with(b"0") {
+        out.pop();
     }
-    out.extend_from_slice(if exponent < 0 { b"e-" } else { b"e+" });
+    out.swap(start, start + 1);
+    if out.len() > start + 2 {
+        out[start + 1] = b'.';
+    } else {
+        out.pop();
+    }
+    let sign = if exponent < 0 { b'-' } else { b'+' };
     let exponent = exponent.unsigned_abs();
-    if exponent < 10 {
-        out.push(b'0');
+    let digit = |number: u32| b'0' + (number % 10) as u8;
+    out.extend_from_slice(&[b'e', sign]);
+    if exponent >= 100 {
+        out.push(digit(exponent / 100));
     }
-    push_integer(out, u64::from(exponent));
+    out.extend_from_slice(&[digit(exponent / 10), digit(exponent)]);
 }
 
-/// At least as many as a `u64` has, and more than ryu writes.
-const MOST_DIGITS: usize = 24;
-
-/// All numbers of two digits, one after the other.
-const PAIRS: [u8; 200] = {
-    let mut pairs = [0; 200];
-    let mut number = 0;
-    while number < 100 {
-        pairs[2 * number] = b'0' + number as u8 / 10;
-        pairs[2 * number + 1] = b'0' + number as u8 % 10;
-        number += 1;
-    }
-    pairs
-};
-
-fn digits_of(mut number: u64, buffer: &mut [u8; MOST_DIGITS]) -> &[u8] {
-    let mut at = buffer.len();
-    while number >= 10 {
-        let pair = (number % 100) as usize * 2;
-        number /= 100;
-        at -= 2;
-        buffer[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
-    }
-    if number > 0 || at == buffer.len() {
-        at -= 1;
-        buffer[at] = b'0' + number as u8;
-    }
-    &buffer[at..]
-}
-
+/// Append the digits of an integer, eight at a time.
 #[inline]
 fn push_integer(out: &mut Vec<u8>, number: u64) {
-    let mut buffer = [0; MOST_DIGITS];
-    out.extend_from_slice(digits_of(number, &mut buffer));
+    if number < EIGHT_DIGITS {
+        let digits = eight_digits(number);
+        // Zero itself has a digit, the last one.
+        let zeros = digits.trailing_zeros().min(56) / 8;
+        let end = out.len() + 8 - zeros as usize;
+        out.extend_from_slice(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes());
+        out.truncate(end);
+    } else {
+        push_long_integer(out, number);
+    }
+}
+
+fn push_long_integer(out: &mut Vec<u8>, number: u64) {
+    push_integer(out, number / EIGHT_DIGITS);
+    out.extend_from_slice(&(eight_digits(number % EIGHT_DIGITS) | ZEROS).to_le_bytes());
+}
+
+/// The least number that has more of them.
+const EIGHT_DIGITS: u64 = 100_000_000;
+/// What makes numbers below ten their digits.
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+
+/// The digits of a number of at most eight, as numbers below ten, one in each byte, the first in the lowest one.
+///
+/// The number is cut into two halves of four digits, both of these into halves of two, and all of those into single digits,
+/// each time by one multiplication for all: that with 10486 / 2^20 is a division by 100, and that with 103 / 2^10 one by 10.
+fn eight_digits(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let pairs = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | ((pairs - tens * 10) << 8)
 }
 
 /// The milliseconds that a timestamp of the text format says: an int64 in decimal digits with an optional sign.
@@ -381,6 +383,21 @@ mod tests {
                     assert_eq!(parse_float(written(value).as_bytes()), Ok(value));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn integers_have_all_their_digits_and_no_more() {
+        let mut state = 3;
+        let around = (0..20).flat_map(|power| {
+            let power = 10u64.pow(power);
+            [power - 1, power, power + 1, power.saturating_mul(9), power.saturating_mul(10)]
+        });
+        let random = (0..20_000).map(|round| next(&mut state) >> (round % 64));
+        for number in around.chain(0..=10_000).chain([u64::MAX]).chain(random) {
+            let mut out = b"-".to_vec();
+            push_integer(&mut out, number);
+            assert_eq!(out, format!("-{number}").as_bytes());
         }
     }
 

@@ -65,8 +65,9 @@ fn are_own(samples: SamplesRef<'_>, family: &[u8], suffixes: &[&[u8]]) -> bool {
         is_same || name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || suffixes.contains(&rest))
     };
     samples.ranges().all(|rows| {
-        let mut last = None;
-        rows.views().all(|view| last.replace(view.fields().kind) == Some(view.fields().kind) || is_own(view.name()))
+        let layout = &*rows.block.layout;
+        let kinds = rows.of(&rows.block.rows).chunk_by(|row, next| row.kind == next.kind);
+        kinds.map(|rows| layout.kinds[rows[0].kind as usize]).all(|kind| is_own(layout.name(kind.name)))
     })
 }
 
