@@ -101,6 +101,7 @@ mod _native {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         // An engine that cannot work with the classes it finds must not keep another one from being chosen.
         let registered = || {
+            crate::model::register(module.py())?;
             crate::families::register(module.py())?;
             crate::samples::register(module.py())
         };

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyString, PyTuple, PyType};
 
-use crate::objects::SlottedClass;
+use crate::objects::{SlottedClass, give_views};
 use crate::scanning::fatal_codes;
 
 pub struct Model {
@@ -33,6 +33,17 @@ pub struct Model {
     pub no_exemplars: Py<PyAny>,
     /// The members of the Python enum, by their numbers here.
     types: Vec<Py<PyAny>>,
+}
+
+/// The slots of a `Sample`, by their places among those that its class is made with.
+#[derive(Clone, Copy)]
+pub enum SampleSlot {
+    Name,
+    Labels,
+    Value,
+    Time,
+    Exemplars,
+    Start,
 }
 
 static MODEL: PyOnceLock<Model> = PyOnceLock::new();
@@ -82,6 +93,12 @@ impl Model {
     pub fn metric_type<'py>(&self, py: Python<'py>, kind: MetricType) -> &Bound<'py, PyAny> {
         self.types[kind as usize].bind(py)
     }
+}
+
+/// Let label sets be read without a frame of Python for each.
+pub fn register(py: Python<'_>) -> PyResult<()> {
+    let model = Model::get(py)?;
+    give_views(model.label_set_class.bind(py), &model.label_set)
 }
 
 /// The type that a member of the Python enum, or its word, stands for.

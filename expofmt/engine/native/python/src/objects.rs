@@ -8,12 +8,14 @@
 //! Where the slots are is what the class itself says, in its list of members, which is how extension modules describe
 //! the members of theirs (`PyMemberDef`); that this is so is tried once for each class, before it is relied on.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
+use std::ptr::null_mut;
+use std::sync::OnceLock;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 /// A Python class whose instances consist of `N` slots.
 pub struct SlottedClass<const N: usize> {
@@ -55,7 +57,7 @@ impl<const N: usize> SlottedClass<N> {
         let slotted = SlottedClass {
             class: class.clone().unbind(),
             // SAFETY: what stands in this slot of a type, if it is not null, is a function of this type.
-            allocate: unsafe { std::mem::transmute::<*mut std::ffi::c_void, ffi::allocfunc>(allocate) },
+            allocate: unsafe { std::mem::transmute::<*mut c_void, ffi::allocfunc>(allocate) },
             offsets,
         };
         let given = names.map(|name| PyString::new(py, name).into_any());
@@ -108,34 +110,140 @@ impl<const N: usize> SlottedClass<N> {
         values.iter().all(Option::is_some).then(|| values.map(Option::unwrap))
     }
 
-    /// Let an instance hold other values, as if it were a new one. It is for the caller to know that nobody would see
-    /// the change. An instance of another class is a TypeError.
-    pub fn fill<'py>(
+    /// Let an instance hold another value in one of its slots, as if it had been made so. It is for the caller to know
+    /// that nobody would see the change. An instance of another class is a TypeError.
+    #[inline]
+    pub fn put<'py>(
         &self,
-        instance: Bound<'py, PyAny>,
-        values: [Bound<'py, PyAny>; N],
-    ) -> PyResult<Bound<'py, PyAny>> {
+        instance: &Bound<'py, PyAny>,
+        slot: usize,
+        value: Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let place = self.place(instance, slot)?;
+        // SAFETY: At `place` there is an owned reference, or null. The one that is written is owned; the one that it
+        // replaces is taken over, and given up when the instance is whole again, since that may run any code.
+        unsafe {
+            drop(Bound::from_owned_ptr_or_opt(value.py(), place.replace(value.into_ptr())));
+        }
+        Ok(())
+    }
+
+    /// The same for a value that the instance may hold already, which is then all there is to do.
+    #[inline]
+    pub fn put_again<'py>(
+        &self,
+        instance: &Bound<'py, PyAny>,
+        slot: usize,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        // SAFETY: At `place` there is a reference, or null, and neither is followed.
+        let held = unsafe { self.place(instance, slot)?.read() };
+        if held == value.as_ptr() { Ok(()) } else { self.put(instance, slot, value.clone()) }
+    }
+
+    /// Where an instance keeps a slot.
+    #[inline]
+    fn place(&self, instance: &Bound<'_, PyAny>, slot: usize) -> PyResult<*mut *mut ffi::PyObject> {
         if instance.get_type_ptr() != self.class.as_ptr().cast() {
             return Err(PyTypeError::new_err("an instance of another class"));
         }
-        // SAFETY: The instance is one of the class, so there are owned references, or null, at `offsets`. The ones that
-        // are written are owned; those that they replace are taken over, and given up when the instance is whole again,
-        // since that may run any code.
-        unsafe {
-            let mut at = 0;
-            let replaced = values.map(|value| {
-                let place = instance.as_ptr().byte_add(self.offsets[at]).cast::<*mut ffi::PyObject>();
-                at += 1;
-                Bound::from_owned_ptr_or_opt(value.py(), place.replace(value.into_ptr()))
-            });
-            drop(replaced);
+        // SAFETY: The instance is one of the class, so its slots are at `offsets`.
+        Ok(unsafe { instance.as_ptr().byte_add(self.offsets[slot]).cast() })
+    }
+}
+
+/// What the methods of a class call that has its views from a dict in its only slot.
+struct Views {
+    offset: usize,
+    items: ffi::PyCFunction,
+    values: ffi::PyCFunction,
+}
+
+static VIEWS: OnceLock<Views> = OnceLock::new();
+
+/// Give a class methods `items` and `values` in place of its own ones that return `self.<slot>.items()` and
+/// `self.<slot>.values()`, the slot being its only one, with a dict in it. These do the same without a frame of Python.
+///
+/// For one class only. Where the methods of dict are not what is expected, its own ones stay.
+pub fn give_views(class: &Bound<'_, PyType>, slotted: &SlottedClass<1>) -> PyResult<()> {
+    let py = class.py();
+    let dict = PyDict::new(py);
+    let function = |name: &str| -> PyResult<Option<ffi::PyCFunction>> {
+        let method = dict.getattr(name)?;
+        // SAFETY: It is asked for what it calls when it is known to be such a method.
+        Ok(unsafe {
+            let is_plain = ffi::PyCFunction_CheckExact(method.as_ptr()) != 0
+                && ffi::PyCFunction_GetFlags(method.as_ptr()) == ffi::METH_NOARGS;
+            is_plain.then(|| ffi::PyCFunction_GetFunction(method.as_ptr())).flatten()
+        })
+    };
+    let (Some(items), Some(values)) = (function("items")?, function("values")?) else { return Ok(()) };
+    VIEWS.get_or_init(|| Views { offset: slotted.offsets[0], items, values });
+    let methods: [(&'static CStr, ffi::PyCFunction, &'static CStr); 2] = [
+        (c"items", items_of, c"items($self, /)\n--\n\nThe names with their values, sorted by name."),
+        (c"values", values_of, c"values($self, /)\n--\n\nThe values, sorted by name."),
+    ];
+    for (name, function, doc) in methods {
+        // A method refers to its definition for as long as it lives.
+        let definition = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+            ml_flags: ffi::METH_NOARGS,
+            ml_doc: doc.as_ptr(),
+        }));
+        // SAFETY: `class` is a type object, and the definition is complete; what is returned is a new reference or, with
+        // an exception set, null.
+        let method =
+            unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyDescr_NewMethod(class.as_type_ptr(), definition))? };
+        class.setattr(PyString::new(py, &name.to_string_lossy()), method)?;
+    }
+    Ok(())
+}
+
+/// SAFETY: As for [`view_of`].
+unsafe extern "C" fn items_of(instance: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: So is this.
+    unsafe { view_of(instance, c"items", |views| views.items) }
+}
+
+/// SAFETY: As for [`view_of`].
+unsafe extern "C" fn values_of(instance: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: So is this.
+    unsafe { view_of(instance, c"values", |views| views.values) }
+}
+
+/// SAFETY: The caller is attached to the interpreter, and the instance is one of the class that was given the methods,
+/// or of a class that derives from it, as the interpreter makes sure before it calls a method.
+#[inline(always)]
+unsafe fn view_of(
+    instance: *mut ffi::PyObject,
+    name: &CStr,
+    function: impl Fn(&Views) -> ffi::PyCFunction,
+) -> *mut ffi::PyObject {
+    // SAFETY: At `offset` there is a reference, or null. The functions are those of dicts, and this is a dict; it is
+    // the instance's for as long as the call lasts, since they run no other code before they refer to it.
+    unsafe {
+        if let Some(views) = VIEWS.get() {
+            let dict = instance.byte_add(views.offset).cast::<*mut ffi::PyObject>().read();
+            if !dict.is_null() && ffi::PyDict_CheckExact(dict) != 0 {
+                return function(views)(dict, null_mut());
+            }
         }
-        Ok(instance)
+        // It was not made as it should be; the exception says so.
+        let dict = ffi::PyObject_GetAttrString(instance, c"_labels".as_ptr());
+        if dict.is_null() {
+            return dict;
+        }
+        let method = ffi::PyObject_GetAttrString(dict, name.as_ptr());
+        ffi::Py_DECREF(dict);
+        let found = if method.is_null() { method } else { ffi::PyObject_CallNoArgs(method) };
+        ffi::Py_XDECREF(method);
+        found
     }
 }
 
 /// What a type has in one of the slots that all types have.
-fn slot(class: &Bound<'_, PyType>, number: std::ffi::c_int) -> *mut std::ffi::c_void {
+fn slot(class: &Bound<'_, PyType>, number: std::ffi::c_int) -> *mut c_void {
     // SAFETY: `class` is a type object.
     unsafe { ffi::PyType_GetSlot(class.as_type_ptr(), number) }
 }

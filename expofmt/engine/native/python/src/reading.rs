@@ -1,241 +1,376 @@
 //! Rows as `Sample` objects.
 
+use std::mem::take;
 use std::sync::Arc;
 
-use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, Segment, View};
+use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, Row, Shape, Time, View};
+use expofmt_core::fault::Span;
 use expofmt_core::label::{Items, Label};
-use memchr::memchr;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyNone, PyString, PyTuple};
 
-use crate::model::{Model, time_object};
-use crate::texts::Texts;
+use crate::model::{Model, SampleSlot, time_object};
+use crate::texts::{Misses, Texts};
 
-/// Makes objects of one row after the other, and remembers what neighbouring rows have in common.
+/// Makes objects of one row after the other.
 #[derive(Default)]
 pub struct Reader {
-    /// That of the kinds below.
-    layout: Option<Arc<Layout>>,
-    kinds: [Option<KindObjects>; REMEMBERED_KINDS],
-    /// Where in `kinds` the kind of the last row stands.
-    last: usize,
-    /// How many label sets in a row were not known.
-    unknown: usize,
-    /// The last samples that were made, the older one first.
+    memory: Memory,
+    /// The last two samples that were made. When nobody else has them any more, they become the next ones. They are
+    /// two, because a loop still holds the last one when it asks for the next.
     made: [Option<Made>; 2],
+    /// Which of the two is older.
+    older: usize,
+}
+
+struct Made {
+    sample: Py<PyAny>,
+    /// The kind of the row that it was made of, if that has no more than a name, labels and a value.
+    plain: Option<u32>,
+    /// Its label set, if that was made for it alone.
+    labels: Option<MadeLabels>,
+}
+
+struct MadeLabels {
+    label_set: Py<PyAny>,
+    labels: RowLabels,
+    kind: u32,
+}
+
+/// The labels of a row, which may become those of another row of the kind.
+struct RowLabels {
+    labels: Py<PyDict>,
+    /// Where the values stand that the labels have, in written order.
+    values: Vec<Span>,
+}
+
+/// What neighbouring rows have in common.
+#[derive(Default)]
+struct Memory {
+    /// That of the rows so far; numbers of kinds, and places in a text, are its own.
+    layout: Option<Arc<Layout>>,
+    /// That of the last row.
+    kind: Option<KindObjects>,
+    /// Those of rows before it.
+    other_kinds: Vec<KindObjects>,
+    /// Label sets that were not known.
+    misses: Misses,
+    time: Option<(Time, Py<PyAny>)>,
 }
 
 /// What the samples of a kind share.
 struct KindObjects {
     kind: u32,
-    name: Py<PyAny>,
+    name: Py<PyString>,
     /// Once one of its label sets had to be made; nothing if they are not alike.
     labels: Option<LabelNames>,
 }
 
 struct LabelNames {
     /// As they are written.
-    written: Vec<Py<PyString>>,
+    columns: Vec<Column>,
     /// Which one stands in each place when they are sorted, if that is another order.
     order: Vec<usize>,
-    /// The names in sorted order, without values. Made for the second label set: many kinds have but one.
-    template: Option<Py<PyDict>>,
+    /// What is copied to be the labels of a row. Made for the second label set: many kinds have but one.
+    template: Option<RowLabels>,
 }
 
-/// A sample and, if they were made for it, its label set and what is inside. When nobody else has them any more, they
-/// become the next sample.
-struct Made {
-    sample: Py<PyAny>,
-    labels: Option<MadeLabels>,
+/// One label of all rows of a kind.
+struct Column {
+    name: Py<PyString>,
+    /// Values that were not known.
+    misses: Misses,
 }
 
-struct MadeLabels {
-    label_set: Py<PyAny>,
-    labels: Py<PyDict>,
-    kind: u32,
-}
-
-/// A histogram has three.
-const REMEMBERED_KINDS: usize = 4;
-/// After so many label sets that are not known, the next ones are not looked for: those of a large family are new.
-const MOST_UNKNOWN: usize = 32;
+/// A histogram has three kinds.
+const MOST_OTHER_KINDS: usize = 3;
+/// Samples are left to another reader only if their lines are no longer: that memory is never given back.
+const LONGEST_LEFT: u32 = 1024;
 
 impl Reader {
-    /// The next sample.
-    pub fn sample<'py>(&mut self, py: Python<'py>, model: &Model, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
-        let mut texts = Texts::new(py);
-        let row = view.fields();
-        self.look_at_kind(&mut texts, view)?;
-        // Of two samples, because a loop still holds the last one when it asks for the next.
-        self.made.swap(0, 1);
-        let used = self.made[1].take().filter(|made| made.sample.get_refcnt(py) == 1);
-        let (used, used_labels) = used.map_or((None, None), |made| (Some(made.sample), made.labels));
-        let (labels, made_labels) = if row.labels == NO_LABELS {
-            (model.no_labels.bind(py).clone(), None)
-        } else {
-            self.label_set(&mut texts, model, view, used_labels)?
-        };
-        let none = || py.None().into_bound(py);
-        let name = self.kinds[self.last].as_ref().map_or_else(none, |kind| kind.name.bind(py).clone());
-        let value = PyFloat::new(py, row.value).into_any();
-        let time = if view.block.times.is_empty() { none() } else { time_object(py, view.time())? };
-        let (exemplars, start) = match view.extra() {
-            None => (model.no_exemplars.bind(py).clone(), none()),
-            Some(extra) => {
-                let found = extra.exemplars.iter().map(|exemplar| exemplar_object(&mut texts, model, exemplar));
-                let exemplars = PyTuple::new(py, found.collect::<PyResult<Vec<_>>>()?)?;
-                (exemplars.into_any(), time_object(py, extra.start)?)
-            }
-        };
-        let slots = [name, labels, value, time, exemplars, start];
-        let sample = match used {
-            Some(used) => model.sample.fill(used.into_bound(py), slots)?,
-            None => model.sample.make(py, slots)?,
-        };
-        self.made[1] = Some(Made { sample: sample.clone().unbind(), labels: made_labels });
-        Ok(sample)
+    /// One that goes on with the samples that another one has left.
+    pub fn heir(py: Python<'_>) -> Reader {
+        let made = |sample| Made { sample, plain: None, labels: None };
+        Reader { made: Texts::new(py).take_samples().map(|left| left.map(made)), ..Reader::default() }
     }
 
-    /// Let `last` be where the kind of this row stands.
+    /// Leave the last samples to another one. `last` are the rows that they may be of, in a text that was parsed.
+    pub fn leave(&mut self, py: Python<'_>, last: &[Row]) {
+        let mut made = take(&mut self.made).map(|made| made.map(|made| made.sample));
+        if take(&mut self.older) == 1 {
+            made.reverse();
+        }
+        if last.iter().all(|row| row.end - row.start <= LONGEST_LEFT) {
+            Texts::new(py).keep_samples(made);
+        }
+    }
+
+    /// The next sample.
+    pub fn sample<'py>(&mut self, py: Python<'py>, model: &Model, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let Reader { memory, made, older } = self;
+        let mut texts = Texts::new(py);
+        if memory.look_at_layout(&view.block.layout) {
+            made.iter_mut().flatten().for_each(|made| (made.plain, made.labels) = (None, None));
+        }
+        memory.look_at_kind(&mut texts, view)?;
+        let place = &mut made[*older];
+        *older = 1 - *older;
+        if let Some(used) = place.as_mut().filter(|used| used.sample.get_refcnt(py) == 1) {
+            return used.become_another(&mut texts, model, memory, view);
+        }
+        let row = view.fields();
+        let name = memory.name(py).clone().into_any();
+        let (label_set, labels) = memory.label_set(&mut texts, model, view)?;
+        let value = PyFloat::new(py, row.value).into_any();
+        let (time, start) = (memory.time(py, view)?, start(py, view)?);
+        let exemplars = exemplars(&mut texts, model, view)?;
+        let sample = model.sample.make(py, [name, label_set, value, time, exemplars, start])?;
+        let plain = is_plain(view).then_some(row.kind);
+        *place = Some(Made { sample: sample.clone().unbind(), plain, labels });
+        Ok(sample)
+    }
+}
+
+impl Made {
+    /// Let a sample that nobody else has be that of another row.
+    fn become_another<'py>(
+        &mut self,
+        texts: &mut Texts<'py>,
+        model: &Model,
+        memory: &mut Memory,
+        view: View<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = texts.py;
+        let row = view.fields();
+        let sample = self.sample.bind(py);
+        let before = self.plain.take();
+        model.sample.put(sample, SampleSlot::Value as usize, PyFloat::new(py, row.value).into_any())?;
+        let again = match &mut self.labels {
+            Some(used) if used.kind == row.kind && used.is_free(py) => {
+                memory.let_become(texts, &mut used.labels, view)?
+            }
+            _ => false,
+        };
+        if !again {
+            let (label_set, labels) = memory.label_set(texts, model, view)?;
+            model.sample.put_again(sample, SampleSlot::Labels as usize, &label_set)?;
+            self.labels = labels;
+        }
+        let plain = is_plain(view);
+        if plain && before == Some(row.kind) {
+            self.plain = before;
+            return Ok(sample.clone());
+        }
+        model.sample.put_again(sample, SampleSlot::Name as usize, memory.name(py))?;
+        if plain {
+            let none = PyNone::get(py).to_owned().into_any();
+            model.sample.put_again(sample, SampleSlot::Time as usize, &none)?;
+            model.sample.put_again(sample, SampleSlot::Exemplars as usize, model.no_exemplars.bind(py))?;
+            model.sample.put_again(sample, SampleSlot::Start as usize, &none)?;
+            self.plain = Some(row.kind);
+        } else {
+            model.sample.put_again(sample, SampleSlot::Time as usize, &memory.time(py, view)?)?;
+            model.sample.put_again(sample, SampleSlot::Exemplars as usize, &exemplars(texts, model, view)?)?;
+            model.sample.put_again(sample, SampleSlot::Start as usize, &start(py, view)?)?;
+        }
+        Ok(sample.clone())
+    }
+}
+
+impl MadeLabels {
+    /// Whether nobody has them but the sample.
+    fn is_free(&self, py: Python<'_>) -> bool {
+        self.label_set.get_refcnt(py) == 2 && self.labels.labels.get_refcnt(py) == 2
+    }
+}
+
+impl Memory {
+    /// Forget all that is another layout's, if this is another one.
+    fn look_at_layout(&mut self, layout: &Arc<Layout>) -> bool {
+        let is_new = !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout));
+        if is_new {
+            self.layout = Some(layout.clone());
+            self.kind = None;
+            self.other_kinds.clear();
+        }
+        is_new
+    }
+
+    /// Let `kind` be that of this row.
+    #[inline]
     fn look_at_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<()> {
         let number = view.fields().kind;
-        let layout = &view.block.layout;
-        let is_it = |known: &Option<KindObjects>| known.as_ref().is_some_and(|known| known.kind == number);
-        if !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
-            self.layout = Some(layout.clone());
-            self.kinds = Default::default();
-        } else if is_it(&self.kinds[self.last]) {
-            return Ok(());
-        } else if let Some(position) = self.kinds.iter().position(is_it) {
-            self.last = position;
-            return Ok(());
+        match &self.kind {
+            Some(kind) if kind.kind == number => Ok(()),
+            _ => self.change_kind(texts, view),
         }
-        let objects = KindObjects::new(texts, view)?;
-        self.last = (self.last + 1) % REMEMBERED_KINDS;
-        self.kinds[self.last] = Some(objects);
+    }
+
+    fn change_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<()> {
+        let number = view.fields().kind;
+        let kind = match self.other_kinds.iter().position(|known| known.kind == number) {
+            Some(position) => self.other_kinds.remove(position),
+            None => KindObjects { kind: number, name: texts.string(view.name())?.unbind(), labels: None },
+        };
+        if let Some(last) = self.kind.replace(kind) {
+            self.other_kinds.truncate(MOST_OTHER_KINDS - 1);
+            self.other_kinds.insert(0, last);
+        }
         Ok(())
     }
 
-    /// The label set of a sample that has one; and once more, if it is nobody else's.
+    /// The name of the last row's sample.
+    fn name<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, PyAny> {
+        self.kind.as_ref().map(|kind| kind.name.bind(py).as_any()).unwrap()
+    }
+
+    fn time<'py>(&mut self, py: Python<'py>, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let Some(time) = view.time() else { return Ok(py.None().into_bound(py)) };
+        match &self.time {
+            Some((known, object)) if *known == time => Ok(object.bind(py).clone()),
+            _ => {
+                let object = time_object(py, Some(time))?;
+                self.time = Some((time, object.clone().unbind()));
+                Ok(object)
+            }
+        }
+    }
+
+    /// Let the labels of a row be those of another row of the same kind, if they can.
+    #[inline]
+    fn let_become(&mut self, texts: &mut Texts<'_>, used: &mut RowLabels, view: View<'_>) -> PyResult<bool> {
+        let shape = view.block.layout.shape(view.fields().kind);
+        let names = self.kind.as_mut().and_then(|kind| kind.labels.as_mut());
+        let (Some(shape), Some(names)) = (shape, names) else { return Ok(false) };
+        used.become_those_of(texts, &mut names.columns, view, shape)?;
+        Ok(true)
+    }
+
+    /// A label set; and once more, if it is nobody else's.
     fn label_set<'py>(
         &mut self,
         texts: &mut Texts<'py>,
         model: &Model,
         view: View<'_>,
-        used: Option<MadeLabels>,
     ) -> PyResult<(Bound<'py, PyAny>, Option<MadeLabels>)> {
         let py = texts.py;
-        let ask = self.unknown < MOST_UNKNOWN;
+        let row = view.fields();
+        if row.labels == NO_LABELS {
+            return Ok((model.no_labels.bind(py).clone(), None));
+        }
+        let ask = !self.misses.are_many();
         let written = if ask { view.label_text() } else { b"" };
-        if ask && let Some(known) = texts.label_set(written) {
-            self.unknown = 0;
+        if ask && let Some(known) = texts.label_set(written, &mut self.misses) {
             return Ok((known, None));
         }
-        let kind = view.fields().kind;
-        let layout = &*view.block.layout;
-        let (Some(shape), Some(objects)) = (layout.shape(kind), &mut self.kinds[self.last]) else {
+        let (Some(shape), Some(kind)) = (view.block.layout.shape(row.kind), &mut self.kind) else {
             let mut labels = Vec::new();
             view.sorted_labels(&mut labels);
             return Ok((label_set_of(texts, model, &labels)?, None));
         };
-        let segments = &layout.segments(shape)[..shape.labels as usize];
-        let values = Values { text: view.text, at: view.fields().labels as usize, segments: segments.iter() };
-        let is_free = |used: &MadeLabels| {
-            used.kind == kind && used.label_set.get_refcnt(py) == 2 && used.labels.get_refcnt(py) == 2
-        };
-        if let (Some(names), Some(used)) = (&objects.labels, used.filter(is_free)) {
-            names.set_values(texts, used.labels.bind(py), values)?;
-            return Ok((used.label_set.bind(py).clone(), Some(used)));
-        }
-        let labels = match &mut objects.labels {
-            Some(names) => {
-                let labels = names.blank(py)?;
-                names.set_values(texts, &labels, values)?;
-                labels
-            }
+        let labels = match &mut kind.labels {
+            Some(names) => names.labels(texts, view, shape)?,
             None => {
-                let names = objects.labels.insert(LabelNames::new(texts, view.text, segments)?);
-                let labels = PyDict::new(py);
-                if names.order.is_empty() {
-                    names.set_values(texts, &labels, values)?;
-                } else {
-                    let values: Vec<&[u8]> = values.collect();
-                    for &label in &names.order {
-                        labels.set_item(names.written[label].bind(py), texts.string(values[label])?)?;
-                    }
-                }
-                labels
+                let names = kind.labels.insert(LabelNames::new(texts, view, shape)?);
+                RowLabels::new(texts, names, view, shape)?
             }
         };
-        let label_set = model.label_set.make(py, [labels.clone().into_any()])?;
+        let label_set = model.label_set.make(py, [labels.labels.bind(py).clone().into_any()])?;
         if ask {
-            self.unknown += 1;
             texts.keep_label_set(written, &label_set);
             return Ok((label_set, None));
         }
-        let made = MadeLabels { label_set: label_set.clone().unbind(), labels: labels.unbind(), kind };
+        let made = MadeLabels { label_set: label_set.clone().unbind(), labels, kind: row.kind };
         Ok((label_set, Some(made)))
     }
 }
 
-impl KindObjects {
-    fn new(texts: &mut Texts<'_>, view: View<'_>) -> PyResult<KindObjects> {
-        let name = texts.string(view.name())?.into_any().unbind();
-        Ok(KindObjects { kind: view.fields().kind, name, labels: None })
+impl LabelNames {
+    fn new(texts: &mut Texts<'_>, view: View<'_>, shape: Shape) -> PyResult<LabelNames> {
+        let names: Vec<&[u8]> = view.block.layout.segments(shape)[..shape.labels as usize]
+            .iter()
+            .map(|segment| segment.name.of(view.text))
+            .collect();
+        let column = |name: &&[u8]| Ok(Column { name: texts.string(name)?.unbind(), misses: Misses::default() });
+        let columns = names.iter().map(column).collect::<PyResult<_>>()?;
+        let mut order = Vec::new();
+        if !names.is_sorted() {
+            order.extend(0..names.len());
+            order.sort_by_key(|&label| names[label]);
+        }
+        Ok(LabelNames { columns, order, template: None })
+    }
+
+    /// The labels of another row.
+    fn labels(&mut self, texts: &mut Texts<'_>, view: View<'_>, shape: Shape) -> PyResult<RowLabels> {
+        match &mut self.template {
+            Some(template) => template.become_those_of(texts, &mut self.columns, view, shape)?,
+            None => self.template = Some(RowLabels::new(texts, self, view, shape)?),
+        }
+        let template = self.template.as_ref().unwrap();
+        Ok(RowLabels { labels: template.labels.bind(texts.py).copy()?.unbind(), values: template.values.clone() })
     }
 }
 
-impl LabelNames {
-    fn new(texts: &mut Texts<'_>, text: &[u8], segments: &[Segment]) -> PyResult<LabelNames> {
-        let name = |segment: &Segment| segment.name.of(text);
-        let written = segments.iter().map(|segment| Ok(texts.string(name(segment))?.unbind()));
-        let written = written.collect::<PyResult<_>>()?;
-        let mut order = Vec::new();
-        if !segments.is_sorted_by_key(name) {
-            order.extend(0..segments.len());
-            order.sort_by_key(|&label| name(&segments[label]));
+impl RowLabels {
+    fn new(texts: &mut Texts<'_>, names: &mut LabelNames, view: View<'_>, shape: Shape) -> PyResult<RowLabels> {
+        let values: Vec<Span> = values(view, shape).collect();
+        let labels = PyDict::new(texts.py);
+        for place in 0..values.len() {
+            let label = names.order.get(place).copied().unwrap_or(place);
+            let Column { name, misses } = &mut names.columns[label];
+            labels.set_item(name.bind(texts.py), texts.string_among(values[label].of(view.text), misses)?)?;
         }
-        Ok(LabelNames { written, order, template: None })
+        Ok(RowLabels { labels: labels.unbind(), values })
     }
 
-    /// The names in sorted order, still without values.
-    fn blank<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        if let Some(template) = &self.template {
-            return template.bind(py).copy();
-        }
-        let template = PyDict::new(py);
-        for place in 0..self.written.len() {
-            let label = self.order.get(place).copied().unwrap_or(place);
-            template.set_item(self.written[label].bind(py), py.None())?;
-        }
-        self.template.insert(template.unbind()).bind(py).copy()
-    }
-
-    /// Give the labels their values, which come as they are written.
-    fn set_values<'py>(&self, texts: &mut Texts<'py>, labels: &Bound<'py, PyDict>, values: Values<'_>) -> PyResult<()> {
-        for (name, value) in self.written.iter().zip(values) {
-            labels.set_item(name.bind(texts.py), texts.string(value)?)?;
+    /// Change the values that are others.
+    fn become_those_of(
+        &mut self,
+        texts: &mut Texts<'_>,
+        columns: &mut [Column],
+        view: View<'_>,
+        shape: Shape,
+    ) -> PyResult<()> {
+        let labels = self.labels.bind(texts.py);
+        for ((value, held), column) in values(view, shape).zip(&mut self.values).zip(columns) {
+            let (text, text_held) = (value.of(view.text), held.of(view.text));
+            if text != text_held {
+                labels.set_item(column.name.bind(texts.py), texts.string_among(text, &mut column.misses)?)?;
+                *held = value;
+            }
         }
         Ok(())
     }
 }
 
-/// The values of a label set whose shape is known, as they are written.
-struct Values<'a> {
-    text: &'a [u8],
-    at: usize,
-    segments: std::slice::Iter<'a, Segment>,
+/// Where the values of a row stand, in written order.
+fn values(view: View<'_>, shape: Shape) -> impl Iterator<Item = Span> {
+    let mut values = view.values(shape);
+    std::iter::from_fn(move || {
+        let length = values.next()?.len();
+        let end = values.end();
+        Some(Span { start: (end - length) as u32, end: end as u32 })
+    })
 }
 
-impl<'a> Iterator for Values<'a> {
-    type Item = &'a [u8];
+/// Whether the row has no more than a name, labels and a value; so have all of its block.
+fn is_plain(view: View<'_>) -> bool {
+    view.block.times.is_empty() && view.block.extras.is_empty()
+}
 
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let segment = self.segments.next()?;
-        let start = self.at + (segment.text.end - segment.text.start) as usize;
-        self.at = start + memchr(b'"', &self.text[start..]).unwrap_or(0);
-        Some(&self.text[start..self.at])
+fn start<'py>(py: Python<'py>, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
+    time_object(py, view.extra().and_then(|extra| extra.start))
+}
+
+fn exemplars<'py>(texts: &mut Texts<'py>, model: &Model, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let found = view.extra().map_or(&[][..], |extra| &extra.exemplars);
+    if found.is_empty() {
+        return Ok(model.no_exemplars.bind(texts.py).clone());
     }
+    let found = found.iter().map(|exemplar| exemplar_object(texts, model, exemplar));
+    let found = found.collect::<PyResult<Vec<_>>>()?;
+    Ok(PyTuple::new(texts.py, found)?.into_any())
 }
 
 /// A label set of labels that are sorted by name.

@@ -72,8 +72,11 @@ impl NativeSamples {
         })
     }
 
-    fn __iter__(slf: Py<Self>) -> PyResult<SampleIterator> {
-        caught(|| Ok(SampleIterator { samples: slf, part: 0, row: 0, reader: Reader::default() }))
+    fn __iter__(slf: Py<Self>, py: Python<'_>) -> PyResult<SampleIterator> {
+        caught(|| {
+            let reader = if slf.get().samples.is_empty() { Reader::default() } else { Reader::heir(py) };
+            Ok(SampleIterator { samples: slf, part: 0, row: 0, reader })
+        })
     }
 
     fn __eq__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -329,7 +332,13 @@ impl SampleIterator {
                 *row = 0;
                 match samples.parts().get(*number) {
                     Some(next) => part = next,
-                    None => return Ok(None),
+                    None => {
+                        if samples.parts().len() == 1 && part.block.layout.placed {
+                            let rows = &part.block.rows[part.first as usize..part.last as usize];
+                            reader.leave(py, &rows[rows.len().saturating_sub(2)..]);
+                        }
+                        return Ok(None);
+                    }
                 }
             }
             let view = part.block.view(part.first as usize + *row);

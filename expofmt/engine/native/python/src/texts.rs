@@ -11,15 +11,23 @@ use pyo3::types::PyString;
 /// Makes objects for one or a few samples.
 pub struct Texts<'py> {
     pub py: Python<'py>,
-    known: Option<MutexGuard<'static, Known>>,
+    known: Access,
+}
+
+/// What is known is not asked for before it is needed.
+enum Access {
+    Unasked,
+    Granted(MutexGuard<'static, Known>),
+    Refused,
 }
 
 struct Known {
     strings: Vec<Option<Py<PyString>>>,
     label_sets: Vec<(Vec<u8>, Option<Py<PyAny>>)>,
+    samples: [Option<Py<PyAny>>; 2],
 }
 
-static KNOWN: Mutex<Known> = Mutex::new(Known { strings: Vec::new(), label_sets: Vec::new() });
+static KNOWN: Mutex<Known> = Mutex::new(Known { strings: Vec::new(), label_sets: Vec::new(), samples: [None, None] });
 
 const STRINGS: usize = 4096;
 const LABEL_SETS: usize = 2048;
@@ -27,50 +35,91 @@ const LABEL_SETS: usize = 2048;
 const LONGEST_STRING: usize = 128;
 const LONGEST_LABEL_SET: usize = 256;
 
+/// How many things in a row were not known, of those that have something in common.
+#[derive(Clone, Copy, Default)]
+pub struct Misses(u32);
+
+impl Misses {
+    /// Whether it does not pay to look for the next ones: in a large family, most values of some labels are new, and so
+    /// are most label sets.
+    #[inline]
+    pub fn are_many(self) -> bool {
+        self.0 >= 32
+    }
+
+    #[inline]
+    fn count(&mut self, found: bool) {
+        self.0 = if found { 0 } else { self.0 + 1 };
+    }
+}
+
 impl<'py> Texts<'py> {
     /// Not to be kept while other code runs: meanwhile, nobody else finds what is known. He goes without it, since to
     /// make an object may run the garbage collector, and that any Python code.
+    #[inline]
     pub fn new(py: Python<'py>) -> Texts<'py> {
-        let known = match KNOWN.try_lock() {
-            Ok(known) => Some(known),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        Texts { py, known }
+        Texts { py, known: Access::Unasked }
+    }
+
+    #[inline]
+    fn known(&mut self) -> Option<&mut Known> {
+        if let Access::Unasked = self.known {
+            self.known = match KNOWN.try_lock() {
+                Ok(known) => Access::Granted(known),
+                Err(TryLockError::Poisoned(poisoned)) => Access::Granted(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => Access::Refused,
+            };
+        }
+        match &mut self.known {
+            Access::Granted(known) => Some(known),
+            _ => None,
+        }
     }
 
     /// The `str` of bytes that are UTF-8.
     pub fn string(&mut self, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+        self.string_among(text, &mut Misses::default())
+    }
+
+    /// The same for one of many texts, where it may not pay to look for it.
+    pub fn string_among(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyString>> {
+        let py = self.py;
         // Python itself has but one `str` of a single ASCII character.
-        let Some(known) = self.known.as_mut().filter(|_| (2..=LONGEST_STRING).contains(&text.len())) else {
-            return PyString::from_bytes(self.py, text);
-        };
+        if misses.are_many() || !(2..=LONGEST_STRING).contains(&text.len()) {
+            return PyString::from_bytes(py, text);
+        }
+        let Some(known) = self.known() else { return PyString::from_bytes(py, text) };
         if known.strings.is_empty() {
             known.strings.resize_with(STRINGS, || None);
         }
         let entry = &mut known.strings[hash(text) as usize % STRINGS];
         if let Some(string) = entry {
-            let string = string.bind(self.py);
+            let string = string.bind(py);
             if string.to_str()?.as_bytes() == text {
+                misses.count(true);
                 return Ok(string.clone());
             }
         }
-        let made = PyString::from_bytes(self.py, text)?;
+        misses.count(false);
+        let made = PyString::from_bytes(py, text)?;
         *entry = Some(made.clone().unbind());
         Ok(made)
     }
 
     /// The label set that is written so, if it is known.
-    pub fn label_set(&self, written: &[u8]) -> Option<Bound<'py, PyAny>> {
-        let known = self.known.as_ref()?;
-        let (text, label_set) = known.label_sets.get(hash(written) as usize % LABEL_SETS)?;
-        let label_set = label_set.as_ref().filter(|_| text == written)?;
-        Some(label_set.bind(self.py).clone())
+    pub fn label_set(&mut self, written: &[u8], misses: &mut Misses) -> Option<Bound<'py, PyAny>> {
+        let py = self.py;
+        let found = self.known().and_then(|known| {
+            let (text, label_set) = known.label_sets.get(hash(written) as usize % LABEL_SETS)?;
+            label_set.as_ref().filter(|_| text == written)
+        });
+        misses.count(found.is_some());
+        found.map(|label_set| label_set.bind(py).clone())
     }
 
     /// Keep the label set that is written so.
     pub fn keep_label_set(&mut self, written: &[u8], label_set: &Bound<'py, PyAny>) {
-        let Some(known) = self.known.as_mut().filter(|_| written.len() <= LONGEST_LABEL_SET) else { return };
+        let Some(known) = self.known().filter(|_| written.len() <= LONGEST_LABEL_SET) else { return };
         if known.label_sets.is_empty() {
             known.label_sets.resize_with(LABEL_SETS, || (Vec::new(), None));
         }
@@ -78,6 +127,18 @@ impl<'py> Texts<'py> {
         entry.0.clear();
         entry.0.extend_from_slice(written);
         entry.1 = Some(label_set.clone().unbind());
+    }
+
+    /// The samples that were kept, which then are kept no more.
+    pub fn take_samples(&mut self) -> [Option<Py<PyAny>>; 2] {
+        self.known().map_or([None, None], |known| std::mem::take(&mut known.samples))
+    }
+
+    /// Keep two samples, with all that is in them.
+    pub fn keep_samples(&mut self, samples: [Option<Py<PyAny>>; 2]) {
+        if let Some(known) = self.known() {
+            known.samples = samples;
+        }
     }
 }
 
