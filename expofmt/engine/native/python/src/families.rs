@@ -7,7 +7,7 @@ use expofmt_core::rules::breaks_a_rule;
 use expofmt_core::samples::Samples;
 use expofmt_core::scan::ScannedFamily;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PySequence, PySlice, PyString};
+use pyo3::types::{PyDict, PyList, PySequence, PySlice};
 
 use crate::model::{Model, named_tuple};
 use crate::panics::caught;
@@ -64,7 +64,7 @@ impl ScannedFamilies {
 
     fn scanned<'py>(&self, py: Python<'py>, family: &ScannedFamily) -> PyResult<Bound<'py, PyAny>> {
         let model = Model::get(py)?;
-        let Parts { name, help, samples } = self.parts(py, family)?;
+        let Parts { name, help, samples } = self.parts(&mut Texts::new(py), family)?;
         let (span, complete) = (family.span, family.complete);
         let kind = model.metric_type(py, family.kind);
         named_tuple(
@@ -79,32 +79,32 @@ impl ScannedFamilies {
         let model = Model::get(py)?;
         let none = || py.None().into_bound(py);
         let found = PyDict::new(py);
+        let mut texts = Texts::new(py);
         for family in &self.families {
-            let Parts { name, help, samples } = self.parts(py, family)?;
-            let help = help.map_or_else(none, Bound::into_any);
+            let Parts { name, help, samples } = self.parts(&mut texts, family)?;
+            let help = help.unwrap_or_else(none);
             let kind = model.metric_type(py, family.kind).clone();
-            let made = model.family.make(py, [name.clone().into_any(), kind, help, none(), samples.into_any()])?;
+            let made = model.family.make(py, [name.clone(), kind, help, none(), samples.into_any()])?;
             found.set_item(name, made)?;
         }
         Ok(found)
     }
 
-    fn parts<'py>(&self, py: Python<'py>, family: &ScannedFamily) -> PyResult<Parts<'py>> {
+    fn parts<'py>(&self, texts: &mut Texts<'py>, family: &ScannedFamily) -> PyResult<Parts<'py>> {
         let layout = &self.block.layout;
         let samples = NativeSamples::from(Samples::of(self.block.clone(), family.first, family.last));
-        let mut texts = Texts::new(py);
         Ok(Parts {
             // Most of its samples have the same name.
             name: texts.string(layout.name(family.name))?,
             help: family.help(layout).map(|help| texts.string(&help)).transpose()?,
-            samples: Bound::new(py, samples)?,
+            samples: Bound::new(texts.py, samples)?,
         })
     }
 }
 
 struct Parts<'py> {
-    name: Bound<'py, PyString>,
-    help: Option<Bound<'py, PyString>>,
+    name: Bound<'py, PyAny>,
+    help: Option<Bound<'py, PyAny>>,
     samples: Bound<'py, NativeSamples>,
 }
 

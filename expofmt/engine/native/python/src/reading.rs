@@ -1,13 +1,13 @@
 //! Rows as `Sample` objects.
 
-use std::mem::take;
+use std::num::NonZero;
 use std::sync::Arc;
 
 use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, Row, Shape, Time, View};
 use expofmt_core::fault::Span;
 use expofmt_core::label::{Items, Label};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyNone, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyTuple};
 
 use crate::model::{Model, SampleSlot, time_object};
 use crate::texts::{Misses, Texts};
@@ -25,8 +25,10 @@ pub struct Reader {
 
 struct Made {
     sample: Py<PyAny>,
-    /// The kind of the row that it was made of, if that has no more than a name, labels and a value.
-    plain: Option<u32>,
+    /// The kind of the row that it was made of, if that is one of the memory's layout.
+    kind: Option<u32>,
+    /// Whether the row has no more than a name, labels and a value.
+    plain: bool,
     /// Its label set, if that was made for it alone.
     labels: Option<MadeLabels>,
 }
@@ -47,8 +49,9 @@ struct RowLabels {
 /// What neighbouring rows have in common.
 #[derive(Default)]
 struct Memory {
-    /// That of the rows so far; numbers of kinds, and places in a text, are its own.
-    layout: Option<Arc<Layout>>,
+    /// Where that of the rows so far is; whoever reads rows keeps it there. Numbers of kinds, and places in a text, are
+    /// its own.
+    layout: Option<NonZero<usize>>,
     /// That of the last row.
     kind: Option<KindObjects>,
     /// Those of rows before it.
@@ -61,7 +64,7 @@ struct Memory {
 /// What the samples of a kind share.
 struct KindObjects {
     kind: u32,
-    name: Py<PyString>,
+    name: Py<PyAny>,
     /// Once one of its label sets had to be made; nothing if they are not alike.
     labels: Option<LabelNames>,
 }
@@ -77,32 +80,23 @@ struct LabelNames {
 
 /// One label of all rows of a kind.
 struct Column {
-    name: Py<PyString>,
+    name: Py<PyAny>,
     /// Values that were not known.
     misses: Misses,
 }
 
 /// A histogram has three kinds.
 const MOST_OTHER_KINDS: usize = 3;
-/// Samples are left to another reader only if their lines are no longer: that memory is never given back.
-const LONGEST_LEFT: u32 = 1024;
+/// Samples are kept for another text only if their lines are no longer: that memory is never given back.
+const LONGEST_KEPT: u32 = 1024;
 
 impl Reader {
-    /// One that goes on with the samples that another one has left.
-    pub fn heir(py: Python<'_>) -> Reader {
-        let made = |sample| Made { sample, plain: None, labels: None };
-        Reader { made: Texts::new(py).take_samples().map(|left| left.map(made)), ..Reader::default() }
-    }
-
-    /// Leave the last samples to another one. `last` are the rows that they may be of, in a text that was parsed.
-    pub fn leave(&mut self, py: Python<'_>, last: &[Row]) {
-        let mut made = take(&mut self.made).map(|made| made.map(|made| made.sample));
-        if take(&mut self.older) == 1 {
-            made.reverse();
-        }
-        if last.iter().all(|row| row.end - row.start <= LONGEST_LEFT) {
-            Texts::new(py).keep_samples(made);
-        }
+    /// Forget what belongs to a text, and keep the samples that were made last, for those of another one. `last` are the
+    /// rows that they may be of, in a text that was parsed. Whether what is kept is little enough to be kept for good.
+    pub fn forget(&mut self, last: &[Row]) -> bool {
+        self.memory.forget();
+        self.made.iter_mut().flatten().for_each(Made::forget);
+        last.iter().all(|row| row.end - row.start <= LONGEST_KEPT)
     }
 
     /// The next sample.
@@ -110,7 +104,7 @@ impl Reader {
         let Reader { memory, made, older } = self;
         let mut texts = Texts::new(py);
         if memory.look_at_layout(&view.block.layout) {
-            made.iter_mut().flatten().for_each(|made| (made.plain, made.labels) = (None, None));
+            made.iter_mut().flatten().for_each(Made::forget);
         }
         memory.look_at_kind(&mut texts, view)?;
         let place = &mut made[*older];
@@ -119,19 +113,25 @@ impl Reader {
             return used.become_another(&mut texts, model, memory, view);
         }
         let row = view.fields();
-        let name = memory.name(py).clone().into_any();
+        let name = memory.name(py).clone();
         let (label_set, labels) = memory.label_set(&mut texts, model, view)?;
         let value = PyFloat::new(py, row.value).into_any();
         let (time, start) = (memory.time(py, view)?, start(py, view)?);
         let exemplars = exemplars(&mut texts, model, view)?;
         let sample = model.sample.make(py, [name, label_set, value, time, exemplars, start])?;
-        let plain = is_plain(view).then_some(row.kind);
-        *place = Some(Made { sample: sample.clone().unbind(), plain, labels });
+        *place = Some(Made { sample: sample.clone().unbind(), kind: Some(row.kind), plain: is_plain(view), labels });
         Ok(sample)
     }
 }
 
 impl Made {
+    fn forget(&mut self) {
+        self.kind = None;
+        if self.labels.is_some() {
+            self.labels = None;
+        }
+    }
+
     /// Let a sample that nobody else has be that of another row.
     fn become_another<'py>(
         &mut self,
@@ -143,7 +143,7 @@ impl Made {
         let py = texts.py;
         let row = view.fields();
         let sample = self.sample.bind(py);
-        let before = self.plain.take();
+        let kind = self.kind.take();
         model.sample.put(sample, SampleSlot::Value as usize, PyFloat::new(py, row.value).into_any())?;
         let again = match &mut self.labels {
             Some(used) if used.kind == row.kind && used.is_free(py) => {
@@ -154,25 +154,21 @@ impl Made {
         if !again {
             let (label_set, labels) = memory.label_set(texts, model, view)?;
             model.sample.put_again(sample, SampleSlot::Labels as usize, &label_set)?;
-            self.labels = labels;
+            if self.labels.is_some() || labels.is_some() {
+                self.labels = labels;
+            }
         }
+        if kind != Some(row.kind) {
+            model.sample.put_again(sample, SampleSlot::Name as usize, memory.name(py))?;
+        }
+        let was_plain = std::mem::replace(&mut self.plain, false);
         let plain = is_plain(view);
-        if plain && before == Some(row.kind) {
-            self.plain = before;
-            return Ok(sample.clone());
-        }
-        model.sample.put_again(sample, SampleSlot::Name as usize, memory.name(py))?;
-        if plain {
-            let none = PyNone::get(py).to_owned().into_any();
-            model.sample.put_again(sample, SampleSlot::Time as usize, &none)?;
-            model.sample.put_again(sample, SampleSlot::Exemplars as usize, model.no_exemplars.bind(py))?;
-            model.sample.put_again(sample, SampleSlot::Start as usize, &none)?;
-            self.plain = Some(row.kind);
-        } else {
+        if !(plain && was_plain) {
             model.sample.put_again(sample, SampleSlot::Time as usize, &memory.time(py, view)?)?;
             model.sample.put_again(sample, SampleSlot::Exemplars as usize, &exemplars(texts, model, view)?)?;
             model.sample.put_again(sample, SampleSlot::Start as usize, &start(py, view)?)?;
         }
+        (self.kind, self.plain) = (Some(row.kind), plain);
         Ok(sample.clone())
     }
 }
@@ -186,14 +182,22 @@ impl MadeLabels {
 
 impl Memory {
     /// Forget all that is another layout's, if this is another one.
+    #[inline]
     fn look_at_layout(&mut self, layout: &Arc<Layout>) -> bool {
-        let is_new = !self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout));
-        if is_new {
-            self.layout = Some(layout.clone());
-            self.kind = None;
-            self.other_kinds.clear();
+        let address = NonZero::new(Arc::as_ptr(layout).addr());
+        if self.layout == address {
+            return false;
         }
-        is_new
+        self.forget();
+        self.layout = address;
+        true
+    }
+
+    fn forget(&mut self) {
+        self.layout = None;
+        self.kind = None;
+        self.other_kinds.clear();
+        self.misses = Misses::default();
     }
 
     /// Let `kind` be that of this row.
@@ -221,7 +225,7 @@ impl Memory {
 
     /// The name of the last row's sample.
     fn name<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, PyAny> {
-        self.kind.as_ref().map(|kind| kind.name.bind(py).as_any()).unwrap()
+        self.kind.as_ref().map(|kind| kind.name.bind(py)).unwrap()
     }
 
     fn time<'py>(&mut self, py: Python<'py>, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {

@@ -1,5 +1,6 @@
 //! The native engine's `Samples`.
 
+use expofmt_core::block::Row;
 use expofmt_core::cardinality::{first_timestamp, label_cardinality, label_names, losses_in_text, names};
 use expofmt_core::equal::equal;
 use expofmt_core::fingerprint::fingerprints;
@@ -11,17 +12,19 @@ use expofmt_core::rules::{RowFault, histogram_faults};
 use expofmt_core::samples::Samples;
 use expofmt_core::select::select;
 use expofmt_core::unite::{Op, combine, difference};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyMapping, PySlice, PyString, PyTuple};
 
 use crate::model::{Model, named_tuple, read_metric_type};
+use crate::objects::Shared;
 use crate::packing::{as_bytes, native, read_labels};
 use crate::panics::caught;
 use crate::reading::Reader;
 use crate::scanning::{code_object, span_object};
 use crate::sequence::{places, row};
+use crate::texts::Texts;
 
 /// Samples in native columns; see `expofmt.Samples`.
 #[pyclass(frozen, module = "expofmt.engine._native")]
@@ -74,8 +77,8 @@ impl NativeSamples {
 
     fn __iter__(slf: Py<Self>, py: Python<'_>) -> PyResult<SampleIterator> {
         caught(|| {
-            let reader = if slf.get().samples.is_empty() { Reader::default() } else { Reader::heir(py) };
-            Ok(SampleIterator { samples: slf, part: 0, row: 0, reader })
+            let progress = Progress { reader: Some(Texts::new(py).reader()), ..Progress::default() };
+            Ok(SampleIterator { samples: slf, progress: Shared::new(progress) })
         })
     }
 
@@ -307,13 +310,19 @@ impl NativeSamples {
 }
 
 /// Makes one sample after the other.
-#[pyclass(module = "expofmt.engine._native")]
+#[pyclass(frozen, module = "expofmt.engine._native")]
 pub struct SampleIterator {
     samples: Py<NativeSamples>,
+    progress: Shared<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
     part: usize,
     /// How many of the part have been made.
     row: usize,
-    reader: Reader,
+    /// Nothing at the end.
+    reader: Option<Box<Reader>>,
 }
 
 #[pymethods]
@@ -322,28 +331,36 @@ impl SampleIterator {
         caught(|| Ok(slf))
     }
 
-    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         caught(|| {
-            let SampleIterator { samples, part: number, row, reader } = self;
-            let samples = &samples.get().samples;
-            let Some(mut part) = samples.parts().get(*number) else { return Ok(None) };
-            if *row == part.len() {
+            // To make an object may run the garbage collector, and that code which asks for the next one.
+            let Some(mut progress) = self.progress.borrow_mut(py) else {
+                return Err(PyRuntimeError::new_err("the next sample is being made already"));
+            };
+            let Progress { part: number, row, reader } = &mut *progress;
+            let Some(reading) = reader else { return Ok(None) };
+            let parts = self.samples.get().samples.parts();
+            while let Some(part) = parts.get(*number) {
+                if *row < part.len() {
+                    let view = part.block.view(part.first as usize + *row);
+                    *row += 1;
+                    return reading.sample(py, Model::get(py)?, view).map(Some);
+                }
                 *number += 1;
                 *row = 0;
-                match samples.parts().get(*number) {
-                    Some(next) => part = next,
-                    None => {
-                        if samples.parts().len() == 1 && part.block.layout.placed {
-                            let rows = &part.block.rows[part.first as usize..part.last as usize];
-                            reader.leave(py, &rows[rows.len().saturating_sub(2)..]);
-                        }
-                        return Ok(None);
-                    }
-                }
             }
-            let view = part.block.view(part.first as usize + *row);
-            *row += 1;
-            reader.sample(py, Model::get(py)?, view).map(Some)
+            let last: &[Row] = match parts {
+                [part] if part.block.layout.placed => {
+                    let rows = &part.block.rows[part.first as usize..part.last as usize];
+                    &rows[rows.len().saturating_sub(2)..]
+                }
+                [] => &[],
+                _ => return Ok(None),
+            };
+            if reading.forget(last) && let Some(reader) = reader.take() {
+                Texts::new(py).keep_reader(reader);
+            }
+            Ok(None)
         })
     }
 }

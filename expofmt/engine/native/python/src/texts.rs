@@ -3,31 +3,28 @@
 //! Names, label values and whole label sets repeat from family to family, and from scrape to scrape. Those that were
 //! lately made are kept, in tables of a fixed size in which a newcomer takes the place of whoever stood there before.
 
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::cell::RefMut;
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyString;
+
+use crate::objects::Shared;
+use crate::reading::Reader;
 
 /// Makes objects for one or a few samples.
 pub struct Texts<'py> {
     pub py: Python<'py>,
-    known: Access,
-}
-
-/// What is known is not asked for before it is needed.
-enum Access {
-    Unasked,
-    Granted(MutexGuard<'static, Known>),
-    Refused,
+    known: Option<RefMut<'py, Known>>,
 }
 
 struct Known {
-    strings: Vec<Option<Py<PyString>>>,
+    strings: Vec<Option<PyBackedStr>>,
     label_sets: Vec<(Vec<u8>, Option<Py<PyAny>>)>,
-    samples: [Option<Py<PyAny>>; 2],
+    reader: Option<Box<Reader>>,
 }
 
-static KNOWN: Mutex<Known> = Mutex::new(Known { strings: Vec::new(), label_sets: Vec::new(), samples: [None, None] });
+static KNOWN: Shared<Known> = Shared::new(Known { strings: Vec::new(), label_sets: Vec::new(), reader: None });
 
 const STRINGS: usize = 4096;
 const LABEL_SETS: usize = 2048;
@@ -58,59 +55,43 @@ impl<'py> Texts<'py> {
     /// make an object may run the garbage collector, and that any Python code.
     #[inline]
     pub fn new(py: Python<'py>) -> Texts<'py> {
-        Texts { py, known: Access::Unasked }
-    }
-
-    #[inline]
-    fn known(&mut self) -> Option<&mut Known> {
-        if let Access::Unasked = self.known {
-            self.known = match KNOWN.try_lock() {
-                Ok(known) => Access::Granted(known),
-                Err(TryLockError::Poisoned(poisoned)) => Access::Granted(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => Access::Refused,
-            };
-        }
-        match &mut self.known {
-            Access::Granted(known) => Some(known),
-            _ => None,
-        }
+        Texts { py, known: KNOWN.borrow_mut(py) }
     }
 
     /// The `str` of bytes that are UTF-8.
-    pub fn string(&mut self, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    pub fn string(&mut self, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         self.string_among(text, &mut Misses::default())
     }
 
     /// The same for one of many texts, where it may not pay to look for it.
-    pub fn string_among(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyString>> {
+    pub fn string_among(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         // Python itself has but one `str` of a single ASCII character.
         if misses.are_many() || !(2..=LONGEST_STRING).contains(&text.len()) {
-            return PyString::from_bytes(py, text);
+            return new_string(py, text);
         }
-        let Some(known) = self.known() else { return PyString::from_bytes(py, text) };
+        let Some(known) = &mut self.known else { return new_string(py, text) };
         if known.strings.is_empty() {
             known.strings.resize_with(STRINGS, || None);
         }
-        let entry = &mut known.strings[hash(text) as usize % STRINGS];
+        let entry = &mut known.strings[hash(text) % STRINGS];
         if let Some(string) = entry {
-            let string = string.bind(py);
-            if string.to_str()?.as_bytes() == text {
+            if string.as_bytes() == text {
                 misses.count(true);
-                return Ok(string.clone());
+                return Ok((&*string).into_pyobject(py)?);
             }
         }
         misses.count(false);
         let made = PyString::from_bytes(py, text)?;
-        *entry = Some(made.clone().unbind());
-        Ok(made)
+        *entry = Some(made.clone().try_into()?);
+        Ok(made.into_any())
     }
 
     /// The label set that is written so, if it is known.
     pub fn label_set(&mut self, written: &[u8], misses: &mut Misses) -> Option<Bound<'py, PyAny>> {
         let py = self.py;
-        let found = self.known().and_then(|known| {
-            let (text, label_set) = known.label_sets.get(hash(written) as usize % LABEL_SETS)?;
+        let found = self.known.as_ref().and_then(|known| {
+            let (text, label_set) = known.label_sets.get(hash(written) % LABEL_SETS)?;
             label_set.as_ref().filter(|_| text == written)
         });
         misses.count(found.is_some());
@@ -119,34 +100,46 @@ impl<'py> Texts<'py> {
 
     /// Keep the label set that is written so.
     pub fn keep_label_set(&mut self, written: &[u8], label_set: &Bound<'py, PyAny>) {
-        let Some(known) = self.known().filter(|_| written.len() <= LONGEST_LABEL_SET) else { return };
+        let Some(known) = self.known.as_mut().filter(|_| written.len() <= LONGEST_LABEL_SET) else { return };
         if known.label_sets.is_empty() {
             known.label_sets.resize_with(LABEL_SETS, || (Vec::new(), None));
         }
-        let entry = &mut known.label_sets[hash(written) as usize % LABEL_SETS];
+        let entry = &mut known.label_sets[hash(written) % LABEL_SETS];
         entry.0.clear();
         entry.0.extend_from_slice(written);
         entry.1 = Some(label_set.clone().unbind());
     }
 
-    /// The samples that were kept, which then are kept no more.
-    pub fn take_samples(&mut self) -> [Option<Py<PyAny>>; 2] {
-        self.known().map_or([None, None], |known| std::mem::take(&mut known.samples))
+    /// The reader that was kept, or a new one.
+    pub fn reader(&mut self) -> Box<Reader> {
+        self.known.as_mut().and_then(|known| known.reader.take()).unwrap_or_default()
     }
 
-    /// Keep two samples, with all that is in them.
-    pub fn keep_samples(&mut self, samples: [Option<Py<PyAny>>; 2]) {
-        if let Some(known) = self.known() {
-            known.samples = samples;
+    /// Keep a reader, with all that it holds.
+    pub fn keep_reader(&mut self, reader: Box<Reader>) {
+        if let Some(known) = &mut self.known {
+            known.reader = Some(reader);
         }
     }
 }
 
+fn new_string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    Ok(PyString::from_bytes(py, text)?.into_any())
+}
+
 /// Whoever finds texts that collide gains nothing: they displace each other.
-fn hash(text: &[u8]) -> u64 {
+fn hash(text: &[u8]) -> usize {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let (words, rest) = text.as_chunks::<8>();
-    let last = rest.iter().fold(text.len() as u64, |word, &byte| word << 8 | u64::from(byte));
     let mix = |hash: u64, word: u64| (hash.rotate_left(25) ^ word).wrapping_mul(FACTOR);
-    mix(words.iter().fold(0, |hash, word| mix(hash, u64::from_le_bytes(*word))), last) >> 32
+    let mut hash = text.len() as u64;
+    match text.last_chunk::<8>() {
+        Some(last) => {
+            let (words, _) = text.as_chunks();
+            hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+            // Some bytes twice, rather than the rest one by one.
+            hash = mix(hash, u64::from_le_bytes(*last));
+        }
+        None => hash = mix(hash, text.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))),
+    }
+    (hash >> 32) as usize
 }
