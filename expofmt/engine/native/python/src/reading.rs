@@ -112,19 +112,32 @@ impl Reader {
         if let Some(used) = place.as_mut().filter(|used| used.sample.get_refcnt(py) == 1) {
             return used.become_another(&mut texts, model, memory, view);
         }
-        let row = view.fields();
-        let name = memory.name(py).clone();
-        let (label_set, labels) = memory.label_set(&mut texts, model, view)?;
-        let value = PyFloat::new(py, row.value).into_any();
-        let (time, start) = (memory.time(py, view)?, start(py, view)?);
-        let exemplars = exemplars(&mut texts, model, view)?;
-        let sample = model.sample.make(py, [name, label_set, value, time, exemplars, start])?;
-        *place = Some(Made { sample: sample.clone().unbind(), kind: Some(row.kind), plain: is_plain(view), labels });
+        let (made, sample) = Made::new(&mut texts, model, memory, view)?;
+        *place = Some(made);
         Ok(sample)
     }
 }
 
 impl Made {
+    #[inline(never)]
+    fn new<'py>(
+        texts: &mut Texts<'py>,
+        model: &Model,
+        memory: &mut Memory,
+        view: View<'_>,
+    ) -> PyResult<(Made, Bound<'py, PyAny>)> {
+        let py = texts.py;
+        let row = view.fields();
+        let name = memory.name(py).clone();
+        let (label_set, labels) = memory.label_set(texts, model, view)?;
+        let value = PyFloat::new(py, row.value).into_any();
+        let (time, start) = (memory.time(py, view)?, start(py, view)?);
+        let exemplars = exemplars(texts, model, view)?;
+        let sample = model.sample.make(py, [name, label_set, value, time, exemplars, start])?;
+        let made = Made { sample: sample.clone().unbind(), kind: Some(row.kind), plain: is_plain(view), labels };
+        Ok((made, sample))
+    }
+
     fn forget(&mut self) {
         self.kind = None;
         if self.labels.is_some() {
@@ -161,15 +174,21 @@ impl Made {
         if kind != Some(row.kind) {
             model.sample.put_again(sample, SampleSlot::Name as usize, memory.name(py))?;
         }
-        let was_plain = std::mem::replace(&mut self.plain, false);
         let plain = is_plain(view);
-        if !(plain && was_plain) {
-            model.sample.put_again(sample, SampleSlot::Time as usize, &memory.time(py, view)?)?;
-            model.sample.put_again(sample, SampleSlot::Exemplars as usize, &exemplars(texts, model, view)?)?;
-            model.sample.put_again(sample, SampleSlot::Start as usize, &start(py, view)?)?;
+        if !(plain && std::mem::replace(&mut self.plain, false)) {
+            self.put_rest(texts, model, memory, view)?;
         }
         (self.kind, self.plain) = (Some(row.kind), plain);
         Ok(sample.clone())
+    }
+
+    /// What not all samples have.
+    #[inline(never)]
+    fn put_rest(&self, texts: &mut Texts<'_>, model: &Model, memory: &mut Memory, view: View<'_>) -> PyResult<()> {
+        let sample = self.sample.bind(texts.py);
+        model.sample.put_again(sample, SampleSlot::Time as usize, &memory.time(texts.py, view)?)?;
+        model.sample.put_again(sample, SampleSlot::Start as usize, &start(texts.py, view)?)?;
+        model.sample.put_again(sample, SampleSlot::Exemplars as usize, &exemplars(texts, model, view)?)
     }
 }
 
@@ -210,6 +229,7 @@ impl Memory {
         }
     }
 
+    #[inline(never)]
     fn change_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<()> {
         let number = view.fields().kind;
         let kind = match self.other_kinds.iter().position(|known| known.kind == number) {
@@ -251,6 +271,7 @@ impl Memory {
     }
 
     /// A label set; and once more, if it is nobody else's.
+    #[inline(never)]
     fn label_set<'py>(
         &mut self,
         texts: &mut Texts<'py>,
@@ -338,8 +359,9 @@ impl RowLabels {
     ) -> PyResult<()> {
         let labels = self.labels.bind(texts.py);
         for ((value, held), column) in values(view, shape).zip(&mut self.values).zip(columns) {
-            let (text, text_held) = (value.of(view.text), held.of(view.text));
-            if text != text_held {
+            let text = value.of(view.text);
+            // Where most values are new, so is this one.
+            if column.misses.are_many() || text != held.of(view.text) {
                 labels.set_item(column.name.bind(texts.py), texts.string_among(text, &mut column.misses)?)?;
                 *held = value;
             }

@@ -9,7 +9,7 @@ use expofmt_core::order::canonical_order;
 use expofmt_core::pickle::{Malformed, dump, load};
 use expofmt_core::relabel::{Pair, with_labels};
 use expofmt_core::rules::{RowFault, histogram_faults};
-use expofmt_core::samples::Samples;
+use expofmt_core::samples::{Part, Samples};
 use expofmt_core::select::select;
 use expofmt_core::unite::{Op, combine, difference};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -349,18 +349,26 @@ impl SampleIterator {
                 *number += 1;
                 *row = 0;
             }
-            let last: &[Row] = match parts {
-                [part] if part.block.layout.placed => {
-                    let rows = &part.block.rows[part.first as usize..part.last as usize];
-                    &rows[rows.len().saturating_sub(2)..]
-                }
-                [] => &[],
-                _ => return Ok(None),
-            };
-            if reading.forget(last) && let Some(reader) = reader.take() {
-                Texts::new(py).keep_reader(reader);
-            }
+            leave(py, parts, reader);
             Ok(None)
         })
+    }
+}
+
+/// Let the next one who reads samples have a reader that has come to the end of these.
+#[inline(never)]
+fn leave(py: Python<'_>, parts: &[Part], reader: &mut Option<Box<Reader>>) {
+    let last: &[Row] = match parts {
+        [part] if part.block.layout.placed => {
+            let rows = &part.block.rows[part.first as usize..part.last as usize];
+            &rows[rows.len().saturating_sub(2)..]
+        }
+        [] => &[],
+        _ => return,
+    };
+    if let Some(mut reader) = reader.take()
+        && reader.forget(last)
+    {
+        Texts::new(py).keep_reader(reader);
     }
 }

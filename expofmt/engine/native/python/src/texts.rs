@@ -64,12 +64,17 @@ impl<'py> Texts<'py> {
     }
 
     /// The same for one of many texts, where it may not pay to look for it.
+    #[inline]
     pub fn string_among(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
-        let py = self.py;
         // Python itself has but one `str` of a single ASCII character.
         if misses.are_many() || !(2..=LONGEST_STRING).contains(&text.len()) {
-            return new_string(py, text);
+            return new_string(self.py, text);
         }
+        self.known_string(text, misses)
+    }
+
+    fn known_string(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
         let Some(known) = &mut self.known else { return new_string(py, text) };
         if known.strings.is_empty() {
             known.strings.resize_with(STRINGS, || None);
@@ -82,9 +87,9 @@ impl<'py> Texts<'py> {
             }
         }
         misses.count(false);
-        let made = PyString::from_bytes(py, text)?;
-        *entry = Some(made.clone().try_into()?);
-        Ok(made.into_any())
+        let made = new_string(py, text)?;
+        *entry = Some(made.extract()?);
+        Ok(made)
     }
 
     /// The label set that is written so, if it is known.
