@@ -77,9 +77,11 @@ class LabelSet(Mapping[str, str]):
     ('{code="200",method="get"}', '200', True)
     """
 
-    __slots__ = ("_labels",)
+    __slots__ = ("_items", "_labels")
 
     _labels: dict[str, str]
+    # Left to the engine, which may put quicker methods in place of `items` and `values`.
+    _items: ItemsView[str, str]
 
     def __init__(self, source: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **labels: str) -> None:
         if isinstance(source, LabelSet):

@@ -14,7 +14,7 @@ use crate::scanning::fatal_codes;
 
 pub struct Model {
     pub sample: SlottedClass<6>,
-    pub label_set: SlottedClass<1>,
+    pub label_set: SlottedClass<2>,
     pub family: SlottedClass<5>,
     pub sample_class: Py<PyType>,
     pub samples_class: Py<PyType>,
@@ -46,6 +46,9 @@ pub enum SampleSlot {
     Start,
 }
 
+/// The slot of a `LabelSet` that may hold the view of its items.
+pub const LABEL_SET_ITEMS: usize = 1;
+
 static MODEL: PyOnceLock<Model> = PyOnceLock::new();
 
 const NS_PER_MS: i64 = 1_000_000;
@@ -69,7 +72,7 @@ impl Model {
                 &class("Sample")?,
                 ["name", "labels", "value", "timestamp_ns", "exemplars", "start_timestamp_ns"],
             )?,
-            label_set: SlottedClass::new(&class("LabelSet")?, ["_labels"])?,
+            label_set: SlottedClass::new(&class("LabelSet")?, ["_labels", "_items"])?,
             family: SlottedClass::new(&class("MetricFamily")?, ["name", "type", "help", "unit", "samples"])?,
             sample_class: class("Sample")?.unbind(),
             samples_class: class("Samples")?.unbind(),

@@ -71,17 +71,24 @@ impl<const N: usize> SlottedClass<N> {
         Ok(slotted)
     }
 
-    /// A new instance that holds these values, in the order in which the slots were named.
+    /// A new instance that holds these values, in the order in which the slots were named. Where they are fewer, the
+    /// last slots are empty.
     ///
     /// None of the values may ever come to refer to the instance: the garbage collector is not told of it, because it
     /// would look in vain at each of a million samples, again and again.
-    pub fn make<'py>(&self, py: Python<'py>, values: [Bound<'py, PyAny>; N]) -> PyResult<Bound<'py, PyAny>> {
+    pub fn make<'py, const M: usize>(
+        &self,
+        py: Python<'py>,
+        values: [Bound<'py, PyAny>; M],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        const { assert!(M <= N) }
         // SAFETY: The allocator is called with the class that it was taken from, as `object.__new__` would do it. It
         // returns a new reference or, with an exception set, null.
         //
         // The instance is as long as a header and `N` references, and its members are at `offsets`, which `new` has
         // taken from the class and found to be `N` different places behind the header. They are null so far, so no
-        // reference is lost when they are written; the references that are written are owned, and now the instance's.
+        // reference is lost when they are written, and null is what an empty slot holds; the references that are written
+        // are owned, and now the instance's.
         //
         // The class takes part in garbage collection, so the instance has the header at which `PyObject_GC_UnTrack`
         // looks; for an instance that is not tracked, deallocation is none the different.
@@ -176,20 +183,22 @@ impl<T> Shared<T> {
     }
 }
 
-/// What the methods of a class call that has its views from a dict in its only slot.
+/// What [`give_views`] has found out.
 struct Views {
-    offset: usize,
+    dict_offset: usize,
+    items_offset: usize,
     items: ffi::PyCFunction,
     values: ffi::PyCFunction,
 }
 
 static VIEWS: OnceLock<Views> = OnceLock::new();
 
-/// Give a class methods `items` and `values` in place of its own ones that return `self.<slot>.items()` and
-/// `self.<slot>.values()`, the slot being its only one, with a dict in it. These do the same without a frame of Python.
+/// Give a class methods `items` and `values` in place of its own ones that return those views of the dict in its first
+/// slot. These do the same without a frame of Python. `items` returns what the second slot holds, unless that is empty:
+/// such a view is to be the one that the dict would give.
 ///
 /// For one class only. Where the methods of dict are not what is expected, its own ones stay.
-pub fn give_views(class: &Bound<'_, PyType>, slotted: &SlottedClass<1>) -> PyResult<()> {
+pub fn give_views(class: &Bound<'_, PyType>, slotted: &SlottedClass<2>) -> PyResult<()> {
     let py = class.py();
     let dict = PyDict::new(py);
     let function = |name: &str| -> PyResult<Option<ffi::PyCFunction>> {
@@ -202,7 +211,8 @@ pub fn give_views(class: &Bound<'_, PyType>, slotted: &SlottedClass<1>) -> PyRes
         })
     };
     let (Some(items), Some(values)) = (function("items")?, function("values")?) else { return Ok(()) };
-    VIEWS.get_or_init(|| Views { offset: slotted.offsets[0], items, values });
+    let [dict_offset, items_offset] = slotted.offsets;
+    VIEWS.get_or_init(|| Views { dict_offset, items_offset, items, values });
     let methods: [(&'static CStr, ffi::PyCFunction, &'static CStr); 2] = [
         (c"items", items_of, c"items($self, /)\n--\n\nThe names with their values, sorted by name."),
         (c"values", values_of, c"values($self, /)\n--\n\nThe values, sorted by name."),
@@ -224,45 +234,39 @@ pub fn give_views(class: &Bound<'_, PyType>, slotted: &SlottedClass<1>) -> PyRes
     Ok(())
 }
 
-/// SAFETY: As for [`view_of`].
+/// SAFETY: The caller is attached to the interpreter, and the instance is one of the class that was given the method, or
+/// of a class that derives from it; the interpreter makes sure of that before it calls a method.
 unsafe extern "C" fn items_of(instance: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: So is this.
-    unsafe { view_of(instance, c"items", |views| views.items) }
-}
-
-/// SAFETY: As for [`view_of`].
-unsafe extern "C" fn values_of(instance: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    // SAFETY: So is this.
-    unsafe { view_of(instance, c"values", |views| views.values) }
-}
-
-/// SAFETY: The caller is attached to the interpreter, and the instance is one of the class that was given the methods,
-/// or of a class that derives from it, as the interpreter makes sure before it calls a method.
-#[inline(always)]
-unsafe fn view_of(
-    instance: *mut ffi::PyObject,
-    name: &CStr,
-    function: impl Fn(&Views) -> ffi::PyCFunction,
-) -> *mut ffi::PyObject {
-    // SAFETY: At `offset` there is a reference, or null. The functions are those of dicts, and this is a dict; it is
-    // the instance's for as long as the call lasts, since they run no other code before they refer to it.
+    let Some(views) = VIEWS.get() else { return null_mut() };
+    // SAFETY: At the offset there is a reference, or null. The instance keeps what is there while it gets another one.
     unsafe {
-        if let Some(views) = VIEWS.get() {
-            let dict = instance.byte_add(views.offset).cast::<*mut ffi::PyObject>().read();
-            if !dict.is_null() && ffi::PyDict_CheckExact(dict) != 0 {
-                return function(views)(dict, null_mut());
-            }
+        let items = instance.byte_add(views.items_offset).cast::<*mut ffi::PyObject>().read();
+        if !items.is_null() {
+            ffi::Py_INCREF(items);
+            return items;
         }
-        // It was not made as it should be; the exception says so.
-        let dict = ffi::PyObject_GetAttrString(instance, c"_labels".as_ptr());
-        if dict.is_null() {
-            return dict;
+        view_of(instance, views, views.items)
+    }
+}
+
+/// SAFETY: As for [`items_of`].
+unsafe extern "C" fn values_of(instance: *mut ffi::PyObject, _: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let Some(views) = VIEWS.get() else { return null_mut() };
+    // SAFETY: The instance is what it has to be.
+    unsafe { view_of(instance, views, views.values) }
+}
+
+/// SAFETY: As for [`items_of`]. The function is that of a method of dict, without arguments.
+unsafe fn view_of(instance: *mut ffi::PyObject, views: &Views, function: ffi::PyCFunction) -> *mut ffi::PyObject {
+    // SAFETY: At the offset there is a reference, or null, and the function is called with a dict. That is the
+    // instance's for as long as the call lasts, since it runs no other code before the view refers to it.
+    unsafe {
+        let dict = instance.byte_add(views.dict_offset).cast::<*mut ffi::PyObject>().read();
+        if dict.is_null() || ffi::PyDict_CheckExact(dict) == 0 {
+            ffi::PyErr_SetString(ffi::PyExc_AttributeError, c"an instance that __init__ has not seen".as_ptr());
+            return null_mut();
         }
-        let method = ffi::PyObject_GetAttrString(dict, name.as_ptr());
-        ffi::Py_DECREF(dict);
-        let found = if method.is_null() { method } else { ffi::PyObject_CallNoArgs(method) };
-        ffi::Py_XDECREF(method);
-        found
+        function(dict, null_mut())
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use expofmt_core::block::{self, Exemplar, Layout, NO_LABELS, Row, Shape, Time, View};
 use expofmt_core::fault::Span;
 use expofmt_core::label::{Items, Label};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 
-use crate::model::{Model, SampleSlot, time_object};
+use crate::model::{LABEL_SET_ITEMS, Model, SampleSlot, time_object};
 use crate::texts::{Misses, Texts};
 
 /// Makes objects of one row after the other.
@@ -35,6 +36,8 @@ struct Made {
 
 struct MadeLabels {
     label_set: Py<PyAny>,
+    /// The view of its items that it keeps, once it has been another row's.
+    items: Option<Py<PyAny>>,
     labels: RowLabels,
     kind: u32,
 }
@@ -160,6 +163,7 @@ impl Made {
         model.sample.put(sample, SampleSlot::Value as usize, PyFloat::new(py, row.value).into_any())?;
         let again = match &mut self.labels {
             Some(used) if used.kind == row.kind && used.is_free(py) => {
+                used.keep_items(model, py)?;
                 memory.let_become(texts, &mut used.labels, view)?
             }
             _ => false,
@@ -195,7 +199,23 @@ impl Made {
 impl MadeLabels {
     /// Whether nobody has them but the sample.
     fn is_free(&self, py: Python<'_>) -> bool {
-        self.label_set.get_refcnt(py) == 2 && self.labels.labels.get_refcnt(py) == 2
+        let dict = self.labels.labels.get_refcnt(py);
+        self.label_set.get_refcnt(py) == 2
+            && match &self.items {
+                None => dict == 2,
+                // The view has the dict, too.
+                Some(items) => dict == 3 && items.get_refcnt(py) == 2,
+            }
+    }
+
+    /// Keep a view of the items: whoever reads one sample after the other asks for it again and again.
+    fn keep_items(&mut self, model: &Model, py: Python<'_>) -> PyResult<()> {
+        if self.items.is_none() {
+            let items = items(self.labels.labels.bind(py))?;
+            model.label_set.put(self.label_set.bind(py), LABEL_SET_ITEMS, items.clone())?;
+            self.items = Some(items.unbind());
+        }
+        Ok(())
     }
 }
 
@@ -300,12 +320,14 @@ impl Memory {
                 RowLabels::new(texts, names, view, shape)?
             }
         };
-        let label_set = model.label_set.make(py, [labels.labels.bind(py).clone().into_any()])?;
+        let dict = labels.labels.bind(py);
         if ask {
+            let label_set = model.label_set.make(py, [dict.clone().into_any(), items(dict)?])?;
             texts.keep_label_set(written, &label_set);
             return Ok((label_set, None));
         }
-        let made = MadeLabels { label_set: label_set.clone().unbind(), labels, kind: row.kind };
+        let label_set = model.label_set.make(py, [dict.clone().into_any()])?;
+        let made = MadeLabels { label_set: label_set.clone().unbind(), items: None, labels, kind: row.kind };
         Ok((label_set, Some(made)))
     }
 }
@@ -368,6 +390,10 @@ impl RowLabels {
         }
         Ok(())
     }
+}
+
+fn items<'py>(labels: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    labels.call_method0(intern!(labels.py(), "items"))
 }
 
 /// Where the values of a row stand, in written order.
