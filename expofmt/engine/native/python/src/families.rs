@@ -92,13 +92,11 @@ impl ScannedFamilies {
 
     fn parts<'py>(&self, texts: &mut Texts<'py>, family: &ScannedFamily) -> PyResult<Parts<'py>> {
         let layout = &self.block.layout;
-        let samples = NativeSamples::from(Samples::of(self.block.clone(), family.first, family.last));
-        Ok(Parts {
-            // Most of its samples have the same name.
-            name: texts.string(layout.name(family.name))?,
-            help: family.help(layout).map(|help| texts.string(&help)).transpose()?,
-            samples: Bound::new(texts.py, samples)?,
-        })
+        let samples = Samples::of(self.block.clone(), family.first, family.last);
+        let name = texts.string(layout.name(family.name))?;
+        let samples = NativeSamples { samples, name: Some((family.name, name.clone().unbind())) };
+        let help = family.help(layout).map(|help| texts.string(&help)).transpose()?;
+        Ok(Parts { name, help, samples: Bound::new(texts.py, samples)? })
     }
 }
 

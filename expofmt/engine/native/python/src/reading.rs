@@ -102,14 +102,20 @@ impl Reader {
         last.iter().all(|row| row.end - row.start <= LONGEST_KEPT)
     }
 
-    /// The next sample.
-    pub fn sample<'py>(&mut self, py: Python<'py>, model: &Model, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
+    /// The next sample. `known` may be a sample name, with its number in the layout.
+    pub fn sample<'py>(
+        &mut self,
+        py: Python<'py>,
+        model: &Model,
+        view: View<'_>,
+        known: &Option<(u32, Py<PyAny>)>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let Reader { memory, made, older } = self;
         let mut texts = Texts::new(py);
         if memory.look_at_layout(&view.block.layout) {
             made.iter_mut().flatten().for_each(Made::forget);
         }
-        memory.look_at_kind(&mut texts, view)?;
+        memory.look_at_kind(&mut texts, view, known)?;
         let place = &mut made[*older];
         *older = 1 - *older;
         if let Some(used) = place.as_mut().filter(|used| used.sample.get_refcnt(py) == 1) {
@@ -241,20 +247,38 @@ impl Memory {
 
     /// Let `kind` be that of this row.
     #[inline]
-    fn look_at_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<()> {
+    fn look_at_kind(
+        &mut self,
+        texts: &mut Texts<'_>,
+        view: View<'_>,
+        known: &Option<(u32, Py<PyAny>)>,
+    ) -> PyResult<()> {
         let number = view.fields().kind;
         match &self.kind {
             Some(kind) if kind.kind == number => Ok(()),
-            _ => self.change_kind(texts, view),
+            _ => self.change_kind(texts, view, known),
         }
     }
 
     #[inline(never)]
-    fn change_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>) -> PyResult<()> {
+    fn change_kind(
+        &mut self,
+        texts: &mut Texts<'_>,
+        view: View<'_>,
+        known: &Option<(u32, Py<PyAny>)>,
+    ) -> PyResult<()> {
         let number = view.fields().kind;
         let kind = match self.other_kinds.iter().position(|known| known.kind == number) {
             Some(position) => self.other_kinds.remove(position),
-            None => KindObjects { kind: number, name: texts.string(view.name())?.unbind(), labels: None },
+            None => {
+                let name = match known {
+                    Some((name, object)) if view.block.layout.kinds[number as usize].name == *name => {
+                        object.clone_ref(texts.py)
+                    }
+                    _ => texts.string(view.name())?.unbind(),
+                };
+                KindObjects { kind: number, name, labels: None }
+            }
         };
         if let Some(last) = self.kind.replace(kind) {
             self.other_kinds.truncate(MOST_OTHER_KINDS - 1);

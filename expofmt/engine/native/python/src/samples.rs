@@ -9,7 +9,7 @@ use expofmt_core::order::canonical_order;
 use expofmt_core::pickle::{Malformed, dump, load};
 use expofmt_core::relabel::{Pair, with_labels};
 use expofmt_core::rules::{RowFault, histogram_faults};
-use expofmt_core::samples::{Part, Samples};
+use expofmt_core::samples::Samples;
 use expofmt_core::select::select;
 use expofmt_core::unite::{Op, combine, difference};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -30,11 +30,13 @@ use crate::texts::Texts;
 #[pyclass(frozen, module = "expofmt.engine._native")]
 pub struct NativeSamples {
     pub samples: Samples,
+    /// The sample name that most of them have, if it is known, with its number in the layout of them all.
+    pub name: Option<(u32, Py<PyAny>)>,
 }
 
 impl From<Samples> for NativeSamples {
     fn from(samples: Samples) -> NativeSamples {
-        NativeSamples { samples }
+        NativeSamples { samples, name: None }
     }
 }
 
@@ -70,15 +72,23 @@ impl NativeSamples {
             Ok(slice) => Ok(Bound::new(py, NativeSamples::from(self.slice(slice)?))?.into_any()),
             Err(_) => {
                 let view = self.samples.at(row(index, self.samples.len())?);
-                Reader::default().sample(py, Model::get(py)?, view)
+                Reader::default().sample(py, Model::get(py)?, view, &self.name)
             }
         })
     }
 
-    fn __iter__(slf: Py<Self>, py: Python<'_>) -> PyResult<SampleIterator> {
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, SampleIterator>> {
         caught(|| {
-            let progress = Progress { reader: Some(Texts::new(py).reader()), ..Progress::default() };
-            Ok(SampleIterator { samples: slf, progress: Shared::new(progress) })
+            let py = slf.py();
+            let samples = slf.clone().unbind();
+            if let Some(idle) = Texts::new(py).take_iterator()
+                && let Some(mut progress) = idle.get().0.borrow_mut(py)
+            {
+                progress.samples = Some(samples);
+                return Ok(idle.clone());
+            }
+            let progress = Progress { samples: Some(samples), ..Progress::default() };
+            Bound::new(py, SampleIterator(Shared::new(progress)))
         })
     }
 
@@ -305,24 +315,22 @@ impl NativeSamples {
     fn first<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let model = Model::get(py)?;
         let mut reader = Reader::default();
-        self.samples.views().take(most).map(|view| reader.sample(py, model, view)).collect()
+        self.samples.views().take(most).map(|view| reader.sample(py, model, view, &self.name)).collect()
     }
 }
 
 /// Makes one sample after the other.
 #[pyclass(frozen, module = "expofmt.engine._native")]
-pub struct SampleIterator {
-    samples: Py<NativeSamples>,
-    progress: Shared<Progress>,
-}
+pub struct SampleIterator(Shared<Progress>);
 
 #[derive(Default)]
 struct Progress {
+    /// Nothing at the end.
+    samples: Option<Py<NativeSamples>>,
     part: usize,
     /// How many of the part have been made.
     row: usize,
-    /// Nothing at the end.
-    reader: Option<Box<Reader>>,
+    reader: Reader,
 }
 
 #[pymethods]
@@ -331,44 +339,50 @@ impl SampleIterator {
         caught(|| Ok(slf))
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn __next__<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
         caught(|| {
+            let py = slf.py();
             // To make an object may run the garbage collector, and that code which asks for the next one.
-            let Some(mut progress) = self.progress.borrow_mut(py) else {
+            let Some(mut progress) = slf.get().0.borrow_mut(py) else {
                 return Err(PyRuntimeError::new_err("the next sample is being made already"));
             };
-            let Progress { part: number, row, reader } = &mut *progress;
-            let Some(reading) = reader else { return Ok(None) };
-            let parts = self.samples.get().samples.parts();
+            let Progress { samples: Some(samples), part: number, row, reader } = &mut *progress else {
+                return Ok(None);
+            };
+            let NativeSamples { samples, name } = samples.get();
+            let parts = samples.parts();
             while let Some(part) = parts.get(*number) {
                 if *row < part.len() {
                     let view = part.block.view(part.first as usize + *row);
                     *row += 1;
-                    return reading.sample(py, Model::get(py)?, view).map(Some);
+                    return reader.sample(py, Model::get(py)?, view, name).map(Some);
                 }
                 *number += 1;
                 *row = 0;
             }
-            leave(py, parts, reader);
+            if progress.end() {
+                drop(progress);
+                Texts::new(py).keep_iterator(slf);
+            }
             Ok(None)
         })
     }
 }
 
-/// Let the next one who reads samples have a reader that has come to the end of these.
-#[inline(never)]
-fn leave(py: Python<'_>, parts: &[Part], reader: &mut Option<Box<Reader>>) {
-    let last: &[Row] = match parts {
-        [part] if part.block.layout.placed => {
-            let rows = &part.block.rows[part.first as usize..part.last as usize];
-            &rows[rows.len().saturating_sub(2)..]
-        }
-        [] => &[],
-        _ => return,
-    };
-    if let Some(mut reader) = reader.take()
-        && reader.forget(last)
-    {
-        Texts::new(py).keep_reader(reader);
+impl Progress {
+    /// Forget the samples. Whether so little is left that an iterator may be kept for good, to go through others.
+    #[inline(never)]
+    fn end(&mut self) -> bool {
+        let Some(samples) = self.samples.take() else { return false };
+        let last: &[Row] = match samples.get().samples.parts() {
+            [part] if part.block.layout.placed => {
+                let rows = &part.block.rows[part.first as usize..part.last as usize];
+                &rows[rows.len().saturating_sub(2)..]
+            }
+            [] => &[],
+            _ => return false,
+        };
+        self.part = 0;
+        self.reader.forget(last)
     }
 }

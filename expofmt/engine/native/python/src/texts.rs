@@ -10,7 +10,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyString;
 
 use crate::objects::Shared;
-use crate::reading::Reader;
+use crate::samples::SampleIterator;
 
 /// Makes objects for one or a few samples.
 pub struct Texts<'py> {
@@ -21,10 +21,10 @@ pub struct Texts<'py> {
 struct Known {
     strings: Vec<Option<PyBackedStr>>,
     label_sets: Vec<(Vec<u8>, Option<Py<PyAny>>)>,
-    reader: Option<Box<Reader>>,
+    iterator: Option<Py<SampleIterator>>,
 }
 
-static KNOWN: Shared<Known> = Shared::new(Known { strings: Vec::new(), label_sets: Vec::new(), reader: None });
+static KNOWN: Shared<Known> = Shared::new(Known { strings: Vec::new(), label_sets: Vec::new(), iterator: None });
 
 const STRINGS: usize = 4096;
 const LABEL_SETS: usize = 2048;
@@ -115,15 +115,16 @@ impl<'py> Texts<'py> {
         entry.1 = Some(label_set.clone().unbind());
     }
 
-    /// The reader that was kept, or a new one.
-    pub fn reader(&mut self) -> Box<Reader> {
-        self.known.as_mut().and_then(|known| known.reader.take()).unwrap_or_default()
+    /// The iterator that was kept, if nobody else has it by now.
+    pub fn take_iterator(&mut self) -> Option<Bound<'py, SampleIterator>> {
+        let kept = self.known.as_mut()?.iterator.take()?.into_bound(self.py);
+        (kept.get_refcnt() == 1).then_some(kept)
     }
 
-    /// Keep a reader, with all that it holds.
-    pub fn keep_reader(&mut self, reader: Box<Reader>) {
+    /// Keep an iterator that has come to its end, with all that it holds.
+    pub fn keep_iterator(&mut self, iterator: &Bound<'py, SampleIterator>) {
         if let Some(known) = &mut self.known {
-            known.reader = Some(reader);
+            known.iterator = Some(iterator.clone().unbind());
         }
     }
 }
