@@ -80,7 +80,8 @@ class LabelSet(Mapping[str, str]):
     __slots__ = ("_items", "_labels")
 
     _labels: dict[str, str]
-    # Left to the engine, which may put quicker methods in place of `items` and `values`.
+    # For an engine that puts quicker methods in place of `items` and `values`: the view that `items` returns there, if it
+    # is not to be made anew for each call.
     _items: ItemsView[str, str]
 
     def __init__(self, source: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **labels: str) -> None:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -146,6 +147,85 @@ def test_what_is_kept_of_a_sample_stays_as_it_is(native: ModuleType, part: Calla
             assert found == wanted
         else:
             assert [*found] == [*wanted]
+
+
+def test_samples_of_several_texts_keep_the_labels_of_their_own(native: ModuleType) -> None:
+    # Each text is long enough for objects to be used again, and has names of its own in the same places.
+    expected = [Sample("m", dict.fromkeys(names, f"{number}"), 1) for names in ("ab", "xy") for number in range(99)]
+    first, second = (
+        expofmt.parse("".join(f"{sample}\n" for sample in part))["m"] for part in (expected[:99], expected[99:])
+    )
+    for turn, sample in enumerate(first.samples.concat(second.samples)):
+        assert sample == expected[turn]
+
+
+def test_an_iterator_at_its_end_stays_there(native: ModuleType) -> None:
+    first, second = (expofmt.parse("".join(f"{name}{i} 1\n" for i in range(3))) for name in "ab")
+    ended = iter(first["a0"].samples)
+    assert [sample.name for sample in ended] == ["a0"]
+    others = [iter(family.samples) for family in second.values()]
+    assert next(ended, None) is None
+    assert [next(other).name for other in others] == ["b0", "b1", "b2"]
+    assert [next(other, None) for other in [ended, *others, ended]] == [None] * 5
+
+
+def test_loops_within_loops_do_not_disturb_each_other(native: ModuleType) -> None:
+    text = "".join(f'a{family}{{i="{number}"}} {number}\n' for family in range(3) for number in range(80))
+    families = [*expofmt.parse(text).values()]
+    for seen, outer in enumerate(families[0].samples):
+        inner = [(sample.name, sample.labels["i"], sample.value) for family in families for sample in family.samples]
+        assert inner == [(f"a{family}", str(number), number) for family in range(3) for number in range(80)]
+        assert (outer.labels["i"], outer.value) == (str(seen), seen)
+    for one, other in zip(families[1].samples, families[2].samples, strict=True):
+        assert (one.name, other.name, one.labels) == ("a1", "a2", other.labels)
+
+
+def test_what_the_garbage_collector_shows_stays_as_it_is(native: ModuleType) -> None:
+    iterator = iter(native.pack([Sample("a", {"i": str(number)}, number) for number in range(200)]))
+    for _ in range(100):
+        next(iterator)
+    found: list[Any] = [thing for thing in gc.get_objects() if isinstance(thing, type({}.items())) and len(thing) < 2]
+    before = [[*thing] for thing in found]
+    for _ in iterator:
+        pass
+    assert [[*thing] for thing in found] == before
+
+
+def test_what_is_kept_for_the_next_loop_is_little(native: ModuleType) -> None:
+    line = f'a{{b="{"x" * 5_000_000}"}} 1\n'.encode()
+    references = sys.getrefcount(line)
+    tracemalloc.start()
+    try:
+        # Lines that differ, so that the last samples hold what no other does.
+        for text in (line, line + b"a 2\n", b"a 0\n" + line, line.replace(b"x", b"y")):
+            for _ in expofmt.parse(text)["a"].samples:
+                pass
+            del _
+        del text
+        gc.collect()
+        assert sys.getrefcount(line) == references
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", ["items", "values"])
+def test_the_views_of_a_label_set_are_those_that_python_would_give(native: ModuleType, method: str) -> None:
+    class Derived(LabelSet):
+        pass
+
+    (parsed,) = expofmt.parse('a{x="1",y="2"} 1\n')["a"].samples
+    for labels in (parsed.labels, LabelSet(x="1", y="2"), Derived(x="1", y="2"), LabelSet()):
+        wanted = getattr(dict(labels), method)()
+        found = getattr(labels, method)()
+        assert type(found) is type(wanted)
+        assert [*found] == [*wanted]
+        assert [*getattr(labels, method)()] == [*wanted]
+    assert parsed.labels.items() & {("x", "1"), ("y", "1")} == {("x", "1")}
+    with pytest.raises(AttributeError):
+        getattr(LabelSet.__new__(LabelSet), method)()
+    with pytest.raises(TypeError):
+        getattr(LabelSet, method)({})
 
 
 def test_an_input_that_knows_what_was_made_of_it_is_freed(native: ModuleType) -> None:

@@ -1,4 +1,4 @@
-//! Python objects made without a call of `__init__`: the one module with unsafe code.
+//! Python objects made without a call of `__init__`, and read without a frame of Python: the one module with unsafe code.
 //!
 //! Samples, label sets and families are instances of slotted Python classes. A call of such a class costs about a
 //! microsecond, most of it for checks that what was parsed has passed already; it would take several times as long as
@@ -121,12 +121,7 @@ impl<const N: usize> SlottedClass<N> {
     /// Let an instance hold another value in one of its slots, as if it had been made so. It is for the caller to know
     /// that nobody would see the change. An instance of another class is a TypeError.
     #[inline]
-    pub fn put<'py>(
-        &self,
-        instance: &Bound<'py, PyAny>,
-        slot: usize,
-        value: Bound<'py, PyAny>,
-    ) -> PyResult<()> {
+    pub fn put<'py>(&self, instance: &Bound<'py, PyAny>, slot: usize, value: Bound<'py, PyAny>) -> PyResult<()> {
         let place = self.place(instance, slot)?;
         // SAFETY: At `place` there is an owned reference, or null. The one that is written is owned; the one that it
         // replaces is taken over, and given up when the instance is whole again, since that may run any code.
@@ -138,12 +133,7 @@ impl<const N: usize> SlottedClass<N> {
 
     /// The same for a value that the instance may hold already, which is then all there is to do.
     #[inline]
-    pub fn put_again<'py>(
-        &self,
-        instance: &Bound<'py, PyAny>,
-        slot: usize,
-        value: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
+    pub fn put_again<'py>(&self, instance: &Bound<'py, PyAny>, slot: usize, value: &Bound<'py, PyAny>) -> PyResult<()> {
         // SAFETY: At `place` there is a reference, or null, and neither is followed.
         let held = unsafe { self.place(instance, slot)?.read() };
         if held == value.as_ptr() { Ok(()) } else { self.put(instance, slot, value.clone()) }
@@ -162,7 +152,8 @@ impl<const N: usize> SlottedClass<N> {
 
 /// What is shared by whoever is attached to the interpreter.
 ///
-/// A mutex would do, but for what its two atomic operations cost: about a tenth of what a small sample takes to make.
+/// A mutex would do, and so would the borrow checker of PyO3's classes, but for what their atomic operations cost: a good
+/// part of what it takes to make a small sample.
 pub struct Shared<T>(RefCell<T>);
 
 // SAFETY: The cell is reached through `borrow_mut` alone, which asks for a proof that the thread is attached to the

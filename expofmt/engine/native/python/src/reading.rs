@@ -261,12 +261,7 @@ impl Memory {
     }
 
     #[inline(never)]
-    fn change_kind(
-        &mut self,
-        texts: &mut Texts<'_>,
-        view: View<'_>,
-        known: &Option<(u32, Py<PyAny>)>,
-    ) -> PyResult<()> {
+    fn change_kind(&mut self, texts: &mut Texts<'_>, view: View<'_>, known: &Option<(u32, Py<PyAny>)>) -> PyResult<()> {
         let number = view.fields().kind;
         let kind = match self.other_kinds.iter().position(|known| known.kind == number) {
             Some(position) => self.other_kinds.remove(position),
@@ -289,7 +284,7 @@ impl Memory {
 
     /// The name of the last row's sample.
     fn name<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, PyAny> {
-        self.kind.as_ref().map(|kind| kind.name.bind(py)).unwrap()
+        self.kind.as_ref().expect("a kind has been looked at").name.bind(py)
     }
 
     fn time<'py>(&mut self, py: Python<'py>, view: View<'_>) -> PyResult<Bound<'py, PyAny>> {
@@ -378,8 +373,8 @@ impl LabelNames {
             Some(template) => template.become_those_of(texts, &mut self.columns, view, shape)?,
             None => self.template = Some(RowLabels::new(texts, self, view, shape)?),
         }
-        let template = self.template.as_ref().unwrap();
-        Ok(RowLabels { labels: template.labels.bind(texts.py).copy()?.unbind(), values: template.values.clone() })
+        let RowLabels { labels, values } = self.template.as_ref().expect("it has been made");
+        Ok(RowLabels { labels: labels.bind(texts.py).copy()?.unbind(), values: values.clone() })
     }
 }
 

@@ -80,11 +80,11 @@ impl<'py> Texts<'py> {
             known.strings.resize_with(STRINGS, || None);
         }
         let entry = &mut known.strings[hash(text) % STRINGS];
-        if let Some(string) = entry {
-            if string.as_bytes() == text {
-                misses.count(true);
-                return Ok((&*string).into_pyobject(py)?);
-            }
+        if let Some(string) = entry
+            && string.as_bytes() == text
+        {
+            misses.count(true);
+            return Ok((&*string).into_pyobject(py)?);
         }
         misses.count(false);
         let made = new_string(py, text)?;
