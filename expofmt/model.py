@@ -80,7 +80,7 @@ class LabelSet(Mapping[str, str]):
     __slots__ = ("_items", "_labels")
 
     _labels: dict[str, str]
-    # For an engine that puts quicker methods in place of `items` and `values`: the view that `items` returns there, if it
+    # For an engine that puts quicker methods in place of `items` and `values`: what `items` returns there, where the view
     # is not to be made anew for each call.
     _items: ItemsView[str, str]
 

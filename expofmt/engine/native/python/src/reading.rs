@@ -165,6 +165,7 @@ impl Made {
         let py = texts.py;
         let row = view.fields();
         let sample = self.sample.bind(py);
+        // What it is of is not known while it is being changed.
         let kind = self.kind.take();
         model.sample.put(sample, SampleSlot::Value as usize, PyFloat::new(py, row.value).into_any())?;
         let again = match &mut self.labels {

@@ -64,7 +64,7 @@ impl<'py> Texts<'py> {
     }
 
     /// The same for one of many texts, where it may not pay to look for it.
-    #[inline]
+    #[inline(always)]
     pub fn string_among(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
         // Python itself has but one `str` of a single ASCII character.
         if misses.are_many() || !(2..=LONGEST_STRING).contains(&text.len()) {
@@ -73,6 +73,7 @@ impl<'py> Texts<'py> {
         self.known_string(text, misses)
     }
 
+    #[inline(never)]
     fn known_string(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         let Some(known) = &mut self.known else { return new_string(py, text) };
