@@ -80,8 +80,8 @@ class LabelSet(Mapping[str, str]):
     __slots__ = ("_items", "_labels")
 
     _labels: dict[str, str]
-    # For an engine that puts quicker methods in place of `items` and `values`: what `items` returns there, where the view
-    # is not to be made anew for each call.
+    # For an engine that puts quicker methods in place of `items` and `values`: what `items` returns there, if it is
+    # not to make a view for each call.
     _items: ItemsView[str, str]
 
     def __init__(self, source: Mapping[str, str] | Iterable[tuple[str, str]] = (), /, **labels: str) -> None:

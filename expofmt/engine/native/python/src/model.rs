@@ -101,7 +101,10 @@ impl Model {
 /// Let label sets be read without a frame of Python for each.
 pub fn register(py: Python<'_>) -> PyResult<()> {
     let model = Model::get(py)?;
-    give_views(model.label_set_class.bind(py), &model.label_set)
+    give_views(model.label_set_class.bind(py), &model.label_set)?;
+    // That of all samples without labels.
+    let no_labels = model.no_labels.bind(py);
+    model.label_set.put(no_labels, LABEL_SET_ITEMS, no_labels.getattr("_labels")?.call_method0("items")?)
 }
 
 /// The type that a member of the Python enum, or its word, stands for.

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyTuple};
 
 use crate::model::{LABEL_SET_ITEMS, Model, SampleSlot, time_object};
-use crate::texts::{Misses, Texts};
+use crate::texts::{Misses, Texts, new_string};
 
 /// Makes objects of one row after the other.
 #[derive(Default)]
@@ -403,10 +403,15 @@ impl RowLabels {
         for ((value, held), column) in values(view, shape).zip(&mut self.values).zip(columns) {
             let text = value.of(view.text);
             // Where most values are new, so is this one.
-            if column.misses.are_many() || text != held.of(view.text) {
-                labels.set_item(column.name.bind(texts.py), texts.string_among(text, &mut column.misses)?)?;
-                *held = value;
-            }
+            let string = if column.misses.are_many() {
+                new_string(texts.py, text)?
+            } else if text != held.of(view.text) {
+                texts.string_among(text, &mut column.misses)?
+            } else {
+                continue;
+            };
+            labels.set_item(column.name.bind(texts.py), string)?;
+            *held = value;
         }
         Ok(())
     }

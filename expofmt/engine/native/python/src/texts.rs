@@ -64,7 +64,6 @@ impl<'py> Texts<'py> {
     }
 
     /// The same for one of many texts, where it may not pay to look for it.
-    #[inline(always)]
     pub fn string_among(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
         // Python itself has but one `str` of a single ASCII character.
         if misses.are_many() || !(2..=LONGEST_STRING).contains(&text.len()) {
@@ -73,7 +72,6 @@ impl<'py> Texts<'py> {
         self.known_string(text, misses)
     }
 
-    #[inline(never)]
     fn known_string(&mut self, text: &[u8], misses: &mut Misses) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         let Some(known) = &mut self.known else { return new_string(py, text) };
@@ -130,7 +128,8 @@ impl<'py> Texts<'py> {
     }
 }
 
-fn new_string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+/// The `str` of bytes that are UTF-8, for nobody else.
+pub fn new_string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     Ok(PyString::from_bytes(py, text)?.into_any())
 }
 
