@@ -1,6 +1,7 @@
 //! The quick way to read lines: they are compared with what is known, and read if nothing is unusual about them.
 //!
-//! Each function here either reads a line whole, or gives `None` and has changed nothing; then the careful way reads it.
+//! Each function here either reads whole lines, or gives `None` and has changed nothing that the careful way, which then reads
+//! the line, would not change as well.
 
 use super::line::{label_name_end, metric_name_end};
 use super::number;
