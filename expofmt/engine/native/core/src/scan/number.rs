@@ -46,7 +46,7 @@ fn any_value(text: &[u8], start: usize) -> Option<(f64, usize)> {
         _ if count == 0 => None,
         b'\n' | b' ' => {
             let is_exact = count <= MOST_DIGITS && digits < EXACT && (digits > 0 || !negative);
-            is_exact.then_some((signed(digits, negative), at))
+            is_exact.then(|| (signed(digits, negative), at))
         }
         b'.' => after_point(text, start, negative, digits, count, at + 1),
         b'e' | b'E' => after_digits(text, start, negative, digits, count, 0, at),
@@ -191,9 +191,19 @@ mod tests {
     #[test]
     fn what_is_read_quickly_is_read_right() {
         let mut seen = 0;
-        for whole in
-            ["", "0", "-0", "7", "-12", "123456", "9007199254740991", "9007199254740992", "18446744073709551616", "+1"]
-        {
+        for whole in [
+            "",
+            "0",
+            "-0",
+            "7",
+            "-12",
+            "123456",
+            "9007199254740991",
+            "9007199254740992",
+            "-9223372036854775808",
+            "18446744073709551616",
+            "+1",
+        ] {
             for fraction in
                 ["", ".", ".0", ".5", ".25", ".123456789", ".00000000000000000001", ".1234567890123456789012"]
             {
