@@ -159,6 +159,20 @@ def test_samples_of_several_texts_keep_the_labels_of_their_own(native: ModuleTyp
         assert sample == expected[turn]
 
 
+def test_a_sample_that_was_changed_by_force_changes_no_other(native: ModuleType) -> None:
+    # The label sets are nobody else's: those that are known are shared by all texts.
+    samples = expofmt.parse("".join(f'm{{forced="{number}"}} {number}\n' for number in range(200)))["m"].samples
+    for number, sample in enumerate(samples):
+        assert sample == Sample("m", {"forced": f"{number}"}, number)
+        if number == 100:
+            object.__setattr__(sample, "name", "n")
+            object.__setattr__(sample, "timestamp_ns", 5)
+            object.__setattr__(sample, "exemplars", (5,))
+            object.__setattr__(sample, "start_timestamp_ns", 5)
+        if number == 150:
+            LabelSet.__init__(sample.labels, {"other": "x"})
+
+
 def test_an_iterator_at_its_end_stays_there(native: ModuleType) -> None:
     first, second = (expofmt.parse("".join(f"{name}{i} 1\n" for i in range(3))) for name in "ab")
     ended = iter(first["a0"].samples)
@@ -207,6 +221,24 @@ def test_what_is_kept_for_the_next_loop_is_little(native: ModuleType) -> None:
         assert tracemalloc.get_traced_memory()[0] < 1_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", ["items", "values"])
+def test_a_view_is_made_whatever_the_garbage_collector_runs_meanwhile(native: ModuleType, method: str) -> None:
+    labels = LabelSet(a="b" * 50)
+
+    def change(phase: str, info: dict[str, int]) -> None:
+        LabelSet.__init__(labels, a="b" * 50)
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(change)
+    gc.set_threshold(1)
+    try:
+        views = [getattr(labels, method)() for _ in range(2000)]
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(change)
+    assert [[*view] for view in views] == [[*getattr(labels, method)()]] * 2000
 
 
 @pytest.mark.parametrize("method", ["items", "values"])

@@ -134,9 +134,15 @@ impl<const N: usize> SlottedClass<N> {
     /// The same for a value that the instance may hold already, which is then all there is to do.
     #[inline]
     pub fn put_again<'py>(&self, instance: &Bound<'py, PyAny>, slot: usize, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        if self.holds(instance, slot, value)? { Ok(()) } else { self.put(instance, slot, value.clone()) }
+    }
+
+    /// Whether an instance holds this very value in one of its slots. An instance of another class is a TypeError.
+    #[inline]
+    pub fn holds(&self, instance: &Bound<'_, PyAny>, slot: usize, value: &Bound<'_, PyAny>) -> PyResult<bool> {
         // SAFETY: At `place` there is a reference, or null, and neither is followed.
         let held = unsafe { self.place(instance, slot)?.read() };
-        if held == value.as_ptr() { Ok(()) } else { self.put(instance, slot, value.clone()) }
+        Ok(held == value.as_ptr())
     }
 
     /// Where an instance keeps a slot.
@@ -249,15 +255,19 @@ unsafe extern "C" fn values_of(instance: *mut ffi::PyObject, _: *mut ffi::PyObje
 
 /// SAFETY: As for [`items_of`]. The function is that of a method of dict, without arguments.
 unsafe fn view_of(instance: *mut ffi::PyObject, views: &Views, function: ffi::PyCFunction) -> *mut ffi::PyObject {
-    // SAFETY: At the offset there is a reference, or null, and the function is called with a dict. That is the
-    // instance's for as long as the call lasts, since it runs no other code before the view refers to it.
+    // SAFETY: At the offset there is a reference, or null, and the function is called with a dict. That is kept alive for as
+    // long as the call lasts: to make a view may run the garbage collector, and that code which takes the dict away from the
+    // instance, as another call of `__init__` does.
     unsafe {
         let dict = instance.byte_add(views.dict_offset).cast::<*mut ffi::PyObject>().read();
         if dict.is_null() || ffi::PyDict_CheckExact(dict) == 0 {
             ffi::PyErr_SetString(ffi::PyExc_AttributeError, c"an instance that __init__ has not seen".as_ptr());
             return null_mut();
         }
-        function(dict, null_mut())
+        ffi::Py_INCREF(dict);
+        let view = function(dict, null_mut());
+        ffi::Py_DECREF(dict);
+        view
     }
 }
 

@@ -8,7 +8,7 @@ use expofmt_core::fault::Span;
 use expofmt_core::label::{Items, Label};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyTuple};
+use pyo3::types::{PyDict, PyFloat, PyNone, PyTuple};
 
 use crate::model::{LABEL_SET_ITEMS, Model, SampleSlot, time_object};
 use crate::texts::{Misses, Texts, new_string};
@@ -26,10 +26,6 @@ pub struct Reader {
 
 struct Made {
     sample: Py<PyAny>,
-    /// The kind of the row that it was made of, if that is one of the memory's layout.
-    kind: Option<u32>,
-    /// Whether the row has no more than a name, labels and a value.
-    plain: bool,
     /// Its label set, if that was made for it alone.
     labels: Option<MadeLabels>,
 }
@@ -143,18 +139,17 @@ impl Made {
         let (time, start) = (memory.time(py, view)?, start(py, view)?);
         let exemplars = exemplars(texts, model, view)?;
         let sample = model.sample.make(py, [name, label_set, value, time, exemplars, start])?;
-        let made = Made { sample: sample.clone().unbind(), kind: Some(row.kind), plain: is_plain(view), labels };
-        Ok((made, sample))
+        Ok((Made { sample: sample.clone().unbind(), labels }, sample))
     }
 
     fn forget(&mut self) {
-        self.kind = None;
         if self.labels.is_some() {
             self.labels = None;
         }
     }
 
-    /// Let a sample that nobody else has be that of another row.
+    /// Let a sample that nobody else has be that of another row. Whoever had it may have changed it, though it is frozen
+    /// (`object.__setattr__` can), so what it is to hold is compared with what it holds.
     fn become_another<'py>(
         &mut self,
         texts: &mut Texts<'py>,
@@ -165,8 +160,6 @@ impl Made {
         let py = texts.py;
         let row = view.fields();
         let sample = self.sample.bind(py);
-        // What it is of is not known while it is being changed.
-        let kind = self.kind.take();
         model.sample.put(sample, SampleSlot::Value as usize, PyFloat::new(py, row.value).into_any())?;
         let again = match &mut self.labels {
             Some(used) if used.kind == row.kind && used.is_free(py) => {
@@ -182,15 +175,21 @@ impl Made {
                 self.labels = labels;
             }
         }
-        if kind != Some(row.kind) {
-            model.sample.put_again(sample, SampleSlot::Name as usize, memory.name(py))?;
-        }
-        let plain = is_plain(view);
-        if !(plain && std::mem::replace(&mut self.plain, false)) {
+        model.sample.put_again(sample, SampleSlot::Name as usize, memory.name(py))?;
+        if !(is_plain(view) && self.is_plain(py, model)?) {
             self.put_rest(texts, model, memory, view)?;
         }
-        (self.kind, self.plain) = (Some(row.kind), plain);
         Ok(sample.clone())
+    }
+
+    /// Whether the sample has no more than a name, labels and a value.
+    #[inline]
+    fn is_plain(&self, py: Python<'_>, model: &Model) -> PyResult<bool> {
+        let holds = |slot: SampleSlot, value| model.sample.holds(self.sample.bind(py), slot as usize, value);
+        let none = PyNone::get(py);
+        Ok(holds(SampleSlot::Time, &none)?
+            && holds(SampleSlot::Start, &none)?
+            && holds(SampleSlot::Exemplars, model.no_exemplars.bind(py))?)
     }
 
     /// What not all samples have.
