@@ -76,8 +76,8 @@ class Engine(Protocol):
         """
 
     def encode_plain(self, families: Collection[MetricFamily] | Collection[ScannedFamily], /) -> bytes | None:
-        """Canonical text of families, sorted by name, no two of one name, if the text format holds all that they say
-        and reads back as the same. None says nothing: somebody has to look closer.
+        """Canonical text of families, which it sorts by name, if the text format holds all that they say and reads back
+        as the same. No two are of one name. None says nothing: somebody has to look closer.
         """
 
     def assemble(self, families: Sequence[ScannedFamily], /) -> dict[str, MetricFamily]:

@@ -65,7 +65,7 @@ mod _native {
         caught(|| crate::families::assemble(families))
     }
 
-    /// Canonical text of families that come sorted by name, if text holds all that they say.
+    /// Canonical text of families, in whatever order they come, if text holds all that they say.
     #[pyfunction]
     #[pyo3(signature = (families, /))]
     fn encode_plain<'py>(families: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {

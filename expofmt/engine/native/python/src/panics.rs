@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 /// Run what Python asked for. A panic, which is a bug of ours, becomes a RuntimeError; left alone, it would reach
 /// Python as a BaseException that no `except Exception` stops. Every function that Python may call goes through here.
 ///
-/// Nothing that outlives the call is changed in steps, so what was left half done is not seen again.
+/// What outlives the call (texts that are known, samples that may become others) is sound after each step that changes it, so
+/// what was left half done does no harm.
 pub fn caught<T>(run: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let told = payload.downcast_ref::<&str>().copied();
