@@ -25,6 +25,7 @@ OURS = (
     "strict: parse, then duplicate samples and the histogram rules, which split all label sets",
     "check: the same, going on at bad lines, and giving no families",
     "objects: parse, then one sample after the other as an object, the name and value of each label read",
+    "objects, from run to run: strings and small label sets are found again, as in scrapes that are repeated",
     "objects, all held: the same, when the objects of all families have been made",
 )
 IN_GO = ("VictoriaMetrics", "VictoriaMetrics, fresh", "textparse", "expfmt")

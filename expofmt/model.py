@@ -101,6 +101,8 @@ class LabelSet(Mapping[str, str]):
         for (name, _), (next_name, _) in pairwise(pairs):
             if name == next_name:
                 raise ValueError(f"label {name!r} is given twice")
+        if hasattr(self, "_labels"):
+            raise TypeError("a label set is made once")
         _set_labels(self, dict(pairs))
 
     @classmethod

@@ -44,3 +44,10 @@ def test_a_missing_engine_that_was_asked_for_is_an_import_error_that_says_how_to
     )
     assert started(ABSENT + ENGINE, "native").stderr.splitlines()[-1] == wanted
     assert started(ABSENT + "from expofmt import engine; engine.use('native')").stderr.splitlines()[-1] == wanted
+
+
+@pytest.mark.parametrize("asked", ["", "lark"])
+def test_an_interpreter_without_its_lock_is_an_import_error_that_says_what_to_do(asked: str) -> None:
+    last = started("import sys; sys._is_gil_enabled = lambda: False\n" + ENGINE, asked).stderr.splitlines()[-1]
+    assert last.startswith("ImportError: expofmt has not been tested without ")
+    assert last.endswith("PYTHON_GIL=1")

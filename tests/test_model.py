@@ -447,3 +447,10 @@ def test_select_is_what_a_filter_does(exposition: Exposition, label: str, value:
         expected = [sample for sample in family.samples if sample.labels.get(label, "") == value]
         assert list(selected[name].samples if name in selected else []) == expected
     assert math.isfinite(selected.sample_count)
+
+
+def test_a_label_set_is_made_once() -> None:
+    labels = LabelSet(a="1")
+    with pytest.raises(TypeError, match="made once"):
+        LabelSet.__init__(labels, b="2")
+    assert labels == {"a": "1"}

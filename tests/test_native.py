@@ -159,6 +159,10 @@ def test_samples_of_several_texts_keep_the_labels_of_their_own(native: ModuleTyp
         assert sample == expected[turn]
 
 
+# Nobody is meant to do this; it must not end the process, nor change what is somebody else's.
+set_inside = vars(LabelSet)["_labels"].__set__
+
+
 def test_a_sample_that_was_changed_by_force_changes_no_other(native: ModuleType) -> None:
     # The label sets are nobody else's: those that are known are shared by all texts.
     samples = expofmt.parse("".join(f'm{{forced="{number}"}} {number}\n' for number in range(200)))["m"].samples
@@ -170,7 +174,7 @@ def test_a_sample_that_was_changed_by_force_changes_no_other(native: ModuleType)
             object.__setattr__(sample, "exemplars", (5,))
             object.__setattr__(sample, "start_timestamp_ns", 5)
         if number == 150:
-            LabelSet.__init__(sample.labels, {"other": "x"})
+            set_inside(sample.labels, {"other": "x"})
 
 
 def test_an_iterator_at_its_end_stays_there(native: ModuleType) -> None:
@@ -228,7 +232,7 @@ def test_a_view_is_made_whatever_the_garbage_collector_runs_meanwhile(native: Mo
     labels = LabelSet(a="b" * 50)
 
     def change(phase: str, info: dict[str, int]) -> None:
-        LabelSet.__init__(labels, a="b" * 50)
+        set_inside(labels, {"a": "b" * 50})
 
     threshold = gc.get_threshold()
     gc.callbacks.append(change)

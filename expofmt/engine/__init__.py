@@ -8,6 +8,7 @@ variable ``EXPOFMT_ENGINE`` forces one.
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Final, cast
 
@@ -58,6 +59,11 @@ def _module(name: str) -> Engine:
 
 
 def _first_choice() -> tuple[str, Engine]:
+    # Only builds of Python that can do without the lock have the question.
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        raise ImportError(
+            "expofmt has not been tested without Python's global interpreter lock: start with PYTHON_GIL=1"
+        )
     forced = os.environ.get("EXPOFMT_ENGINE")
     if forced:
         return forced, _module(forced)
