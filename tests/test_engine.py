@@ -660,6 +660,44 @@ def _normalised(family: MetricFamily) -> Samples:
     return found.samples
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '# HELP a x\\\\y\\n\n# TYPE a counter\na{c="2"} -0 5\na{b="1"} 9007199254740993\na{b="1"} NaN\na 1e+06\n',
+        '# TYPE h histogram\nh_sum{z="1"} 2\nh_bucket{le="1e0",z="1"} 1\nh_bucket{le="0.50",z="1"} 1\nh_count 3\n',
+        '# TYPE s summary\ns{quantile="x"} 1\ns{quantile="0.90"} 1\ns_sum 1\n',
+        '# TYPE "a.b" gaugehistogram\n{"a.b_bucket","c.d"="e\\"f",le="1.0"} 1\n{"a.b_gsum"} 2\n',
+        "# TYPE e unknown\n",
+    ],
+)
+def test_encode_exact_keeps_the_order_and_the_spelling_of_bounds(text: str) -> None:
+    found = scan(text).families
+    families = [MetricFamily(f.name, f.type, f.help, f.unit, f.samples) for f in found]
+    assert engine.encode_exact(families).decode() == text.replace("# TYPE e unknown", "# TYPE e untyped")
+    objects = [MetricFamily(f.name, f.type, f.help, f.unit, packed(*f.samples)) for f in found]
+    assert scan(engine.encode_exact(objects)).families == [
+        f._replace(start=again.start, end=again.end)
+        for f, again in zip(found, scan(engine.encode_exact(objects)).families, strict=True)
+    ]
+
+
+def test_encode_exact_writes_the_sign_of_zero() -> None:
+    family = MetricFamily.gauge("a", [({"b": "2"}, -0.0), ({"b": "1"}, 0.0)])
+    assert engine.encode_exact([family]) == b'# TYPE a gauge\na{b="2"} -0\na{b="1"} 0\n'
+    assert engine.encode_exact([]) == b""
+
+
+@given(exposition_text())
+@settings(max_examples=50)
+def test_what_is_encoded_exactly_is_scanned_as_the_same(data: bytes) -> None:
+    found = engine.scan(data, Format.TEXT).families
+    families = [MetricFamily(f.name, f.type, f.help, f.unit, f.samples) for f in found]
+    text = engine.encode_exact(families)
+    again = [MetricFamily(f.name, f.type, f.help, f.unit, f.samples) for f in scan(text).families]
+    assert again == families
+    assert engine.encode_exact(again) == text
+
+
 # ----------------------------------------------------------------------------------------------------------- the choice
 
 

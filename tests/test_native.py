@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import expofmt
-from expofmt import Exemplar, Format, LabelSet, MetricFamily, MetricType, Sample, Samples
+from expofmt import EscapingScheme, Exemplar, Format, LabelSet, MetricFamily, MetricType, Sample, Samples
 from expofmt.engine import ScannedFamily, lark
 from tests.conftest import engines
 
@@ -335,3 +335,39 @@ def test_many_threads_may_read_one_exposition(native: ModuleType, data: Path) ->
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(read, range(16)))
+
+
+def test_calls_at_the_same_time_are_refused_or_done(native: ModuleType) -> None:
+    family, index = native.Gathered("a", MetricType.GAUGE), native.SeriesIndex()
+    given = [native.pack([Sample("a", {"n": str(n), "o": str(owner)}, 1) for n in range(100)]) for owner in range(8)]
+
+    def work(owner: int) -> int:
+        refused = 0
+        for turn in range(200):
+            try:
+                index.add(given[owner], owner)
+                family.put(given[owner][turn % 50 :], owner)
+                family.text()
+            except RuntimeError:
+                refused += 1
+        return refused
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(work, range(8))) < 1600
+    everything = MetricFamily("a", MetricType.GAUGE, samples=family.samples())
+    text = native.encode([everything], format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
+    assert family.text() == text.partition(b"\n")[2]
+    assert len(index) % 100 == 0
+
+
+def test_what_is_being_changed_is_not_to_be_seen(native: ModuleType) -> None:
+    family, index = native.Gathered("a", MetricType.GAUGE), native.SeriesIndex()
+    for change, look in ((family.put, family.text), (index.add, index.__len__)):
+
+        def samples(look: Callable[[], object] = look) -> Iterator[Sample]:
+            yield SAMPLES[0]
+            with pytest.raises(RuntimeError, match="borrowed"):
+                look()
+
+        change(samples(), 1)
+    assert len(family) == len(index) == 1

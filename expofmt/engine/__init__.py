@@ -1,8 +1,8 @@
 """The seam: one engine is chosen here, and nothing outside this package knows which.
 
-``scan``, ``suspects``, ``assemble``, ``pack``, ``encode`` and ``encode_plain`` are the chosen engine's; call them as
-attributes of this module. That is the native engine where it is installed, else the Lark engine. The environment
-variable ``EXPOFMT_ENGINE`` forces one.
+``scan``, ``suspects``, ``assemble``, ``pack``, ``encode``, ``encode_exact``, ``encode_plain``, ``SeriesIndex`` and
+``Gathered`` are the chosen engine's; call them as attributes of this module. That is the native engine where it is
+installed, else the Lark engine. The environment variable ``EXPOFMT_ENGINE`` forces one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ __all__ = [
     "ENGINE",
     "Engine",
     "Fault",
+    "Gathered",
     "Scan",
     "ScannedFamily",
+    "SeriesIndex",
     "assemble",
     "encode",
+    "encode_exact",
     "encode_plain",
     "pack",
     "scan",
@@ -85,10 +88,12 @@ def use(name: str) -> None:
     Traceback (most recent call last):
     ValueError: no engine is called 'fastest': choose one of native, lark
     """
-    global ENGINE, scan, suspects, assemble, pack, encode, encode_plain
+    global ENGINE, scan, suspects, assemble, pack, encode, encode_exact, encode_plain, SeriesIndex, Gathered
     module = _module(name)
     ENGINE, scan, suspects = name, module.scan, module.suspects
-    assemble, pack, encode, encode_plain = module.assemble, module.pack, module.encode, module.encode_plain
+    assemble, pack = module.assemble, module.pack
+    encode, encode_exact, encode_plain = module.encode, module.encode_exact, module.encode_plain
+    SeriesIndex, Gathered = module.SeriesIndex, module.Gathered
     pack_with(pack)
 
 
@@ -98,5 +103,8 @@ suspects = _chosen.suspects
 assemble = _chosen.assemble
 pack = _chosen.pack
 encode = _chosen.encode
+encode_exact = _chosen.encode_exact
 encode_plain = _chosen.encode_plain
+SeriesIndex = _chosen.SeriesIndex
+Gathered = _chosen.Gathered
 pack_with(pack)

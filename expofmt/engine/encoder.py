@@ -19,7 +19,7 @@ from ..names import (
 from ..values import format_float, format_timestamp_ms
 from .columns import NUMBER, LarkSamples, Pairs, bound_of, pack, pairs_of, point_of, split_point
 
-__all__ = ["encode"]
+__all__ = ["encode", "encode_exact"]
 
 _TYPE_WORDS: Final = {MetricType.UNKNOWN: "untyped"}
 
@@ -39,6 +39,16 @@ def encode(
         families = [_escaped(family, escaping) for family in families]
     label_names = _LabelNames()
     return "".join(part for family in families for part in _family(family, literals, label_names)).encode()
+
+
+def encode_exact(families: Sequence[MetricFamily], /) -> bytes:
+    """Text that reads back as the same; see :class:`~expofmt.engine.seam.Engine`.
+
+    >>> encode_exact([MetricFamily.gauge("a", [({"b": "2"}, -0.0), ({"b": "1"}, 1)])])
+    b'# TYPE a gauge\\na{b="2"} -0\\na{b="1"} 1\\n'
+    """
+    label_names = _LabelNames()
+    return "".join(part for family in families for part in _family_as_it_is(family, label_names)).encode()
 
 
 class _LabelNames(dict[str, str]):
@@ -66,10 +76,7 @@ def _escaped_labels(pairs: Pairs, escaping: EscapingScheme) -> str:
 
 
 def _family(family: MetricFamily, literals: bool, label_names: _LabelNames) -> Iterator[str]:
-    name = family.name if is_legacy_metric_name(family.name) else quote(family.name)
-    if family.help is not None:
-        yield f"# HELP {name} {escape_help(family.help)}\n"
-    yield f"# TYPE {name} {_TYPE_WORDS.get(family.type, family.type)}\n"
+    yield from _metadata(family)
     samples = _lark_samples(family.samples)
     columns = samples.columns
     point = point_of(family.name, family.type)
@@ -78,8 +85,26 @@ def _family(family: MetricFamily, literals: bool, label_names: _LabelNames) -> I
         label = point.label if point and sample_name == point.sample_name else None
         text = _series(sample_name, pairs, label, label_names)
         number = kept.get(index) or format_float(columns.values[index])
-        time = columns.times.get(index)
-        yield f"{text} {number}\n" if time is None else f"{text} {number} {format_timestamp_ms(time)}\n"
+        yield _line(text, number, columns.times.get(index))
+
+
+def _family_as_it_is(family: MetricFamily, label_names: _LabelNames) -> Iterator[str]:
+    yield from _metadata(family)
+    columns = _lark_samples(family.samples).columns
+    for index, (name, labels, value) in enumerate(zip(columns.names, columns.labels, columns.values, strict=True)):
+        number = columns.literals.get(index) or ("-0" if str(value) == "-0.0" else format_float(value))
+        yield _line(_series(name, pairs_of(labels), None, label_names), number, columns.times.get(index))
+
+
+def _metadata(family: MetricFamily) -> Iterator[str]:
+    name = family.name if is_legacy_metric_name(family.name) else quote(family.name)
+    if family.help is not None:
+        yield f"# HELP {name} {escape_help(family.help)}\n"
+    yield f"# TYPE {name} {_TYPE_WORDS.get(family.type, family.type)}\n"
+
+
+def _line(series: str, number: str, time: int | None) -> str:
+    return f"{series} {number}\n" if time is None else f"{series} {number} {format_timestamp_ms(time)}\n"
 
 
 def _series(name: str, pairs: Pairs, point_label: str | None, label_names: _LabelNames) -> str:

@@ -22,11 +22,22 @@ from ..names import is_legacy_label_name, is_legacy_metric_name
 from ..source import Span
 from ..values import INT64_MAX, INT64_MIN
 from .columns import BACKSLASH, Columns, LarkSamples, pack, unescape
-from .encoder import encode
+from .encoder import encode, encode_exact
+from .gather import Gathered, SeriesIndex
 from .grammar import Group, text_grammar
 from .seam import Fault, Scan, ScannedFamily
 
-__all__ = ["assemble", "encode", "encode_plain", "pack", "scan", "suspects"]
+__all__ = [
+    "Gathered",
+    "SeriesIndex",
+    "assemble",
+    "encode",
+    "encode_exact",
+    "encode_plain",
+    "pack",
+    "scan",
+    "suspects",
+]
 
 _BOM: Final = "\xef\xbb\xbf"
 _NS_PER_MS: Final = 1_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from ..formats import Format
@@ -62,8 +62,72 @@ class Scan(NamedTuple):
     suppressed: Mapping[str, int]
 
 
+class SeriesIndex(Protocol):
+    """Which owner holds which series (name and labels; timestamps take no part).
+
+    Owners are numbers from 0 to 2**32 - 1, and any other number is a ValueError. Series are told apart by their
+    :meth:`~expofmt.Samples.fingerprints`. Each method costs what the samples given cost, however many series there are.
+    Whoever shares it between threads sees to it that there is one call at a time; another one may be a RuntimeError.
+    """
+
+    def conflicts(self, samples: Samples, owner: int) -> list[tuple[int, int]]:
+        """The samples whose series another owner holds: (index, that owner), by index."""
+
+    def add(self, samples: Samples, owner: int) -> None:
+        """Let the owner hold the series of these samples, as many of them as it does not hold yet.
+
+        What another owner holds is a ValueError, and nothing is changed.
+        """
+
+    def remove(self, samples: Samples, owner: int) -> None:
+        """Forget the series of these samples, as many of them as the owner holds."""
+
+    def __len__(self) -> int:
+        """The number of series."""
+
+
+class Gathered(Protocol):
+    """The samples of one family from several owners, and their canonical text.
+
+    Owners are numbers, and threads take turns, as they do with a :class:`SeriesIndex`.
+    """
+
+    def put(self, samples: Samples, owner: int) -> None:
+        """Let these samples take the place of what the owner had.
+
+        They are kept without a hold on an input; compact ones as they are, a slice of them with what it is a slice of.
+        An owner of no samples is none.
+        """
+
+    def remove(self, owner: int) -> None:
+        """Forget what the owner had, if it had anything."""
+
+    def owners(self) -> list[int]:
+        """Those that have samples, in ascending order."""
+
+    def samples(self) -> Samples:
+        """The samples of all owners, in the order of these, each owner's in the order given."""
+
+    def text(self) -> bytes:
+        """The sample lines as :meth:`Engine.encode` writes them for :meth:`samples`, names unescaped.
+
+        It is the same object as before if nothing was put, nor anything removed, since then. To make it costs a copy
+        of the text, and what was changed.
+        """
+
+    def __len__(self) -> int:
+        """The number of samples."""
+
+
+MakeSeriesIndex = Callable[[], SeriesIndex]
+MakeGathered = Callable[[str, MetricType], Gathered]
+
+
 class Engine(Protocol):
-    """The functions that an engine module has."""
+    """The functions and classes that an engine module has."""
+
+    SeriesIndex: MakeSeriesIndex
+    Gathered: MakeGathered
 
     def scan(
         self, data: bytes, dialect: Format, /, *, recover: bool = True, comments: bool = False, max_faults: int = 1000
@@ -101,5 +165,11 @@ class Engine(Protocol):
         a negative zero) keeps the spelling of its input.
         """
 
+    def encode_exact(self, families: Sequence[MetricFamily], /) -> bytes:
+        """Text that reads back as families equal to these, as far as the text format holds what they say; families and
+        samples in the order given, bounds as they are spelt. A value whose canonical spelling would denote another
+        number has one that denotes it.
+        """
 
-__all__ = ["Engine", "Fault", "Scan", "ScannedFamily"]
+
+__all__ = ["Engine", "Fault", "Gathered", "MakeGathered", "MakeSeriesIndex", "Scan", "ScannedFamily", "SeriesIndex"]

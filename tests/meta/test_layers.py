@@ -12,7 +12,7 @@ PACKAGE = Path(expofmt.__file__).parent
 LAYERS = """
 version.py source.py names.py values.py formats.py
 codes.py quoting.py remedies.py words.py explanations.py model.py diagnostics.py
-engine/seam.py engine/columns.py engine/encoder.py engine/grammar.py engine/lark.py engine/__init__.py
+engine/seam.py engine/columns.py engine/encoder.py engine/gather.py engine/grammar.py engine/lark.py engine/__init__.py
 consistency.py parse.py render.py report.py
 merge.py diff.py
 __init__.py

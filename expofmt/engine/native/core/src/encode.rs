@@ -67,6 +67,16 @@ pub fn encode_in_pieces<E>(
     write(&families.collect::<Vec<_>>(), literals, take)
 }
 
+/// Text that reads back as the same samples in the same order: neither these nor their bounds are brought into canonical
+/// form, and values keep the spelling of their input where another would denote another number.
+pub fn encode_exact(families: &[Family<'_>]) -> Vec<u8> {
+    let text = Vec::with_capacity(families.iter().map(likely_length).sum());
+    let values = Values { signed_zeros: true, ..Values::new(true) };
+    let mut writer = Writer { text, speller: Speller::default(), values, exact: true, lines: Lines::default() };
+    families.iter().for_each(|family| writer.family(family));
+    writer.text
+}
+
 fn write<E>(
     families: &[Family<'_>],
     literals: bool,
@@ -76,8 +86,8 @@ fn write<E>(
     let length: usize = lengths.iter().sum();
     let piece = LEAST_PIECE.max(length / MOST_PIECES);
     let text = Vec::with_capacity(length.min(piece));
-    let values = Values { literals, ms: 0, written: Vec::new(), length: 0 };
-    let mut writer = Writer { text, speller: Speller::default(), values, lines: Lines::default() };
+    let values = Values::new(literals);
+    let mut writer = Writer { text, speller: Speller::default(), values, exact: false, lines: Lines::default() };
     for (family, length) in families.iter().zip(lengths) {
         if writer.text.len() + length > piece && !writer.text.is_empty() {
             take(&writer.text)?;
@@ -133,6 +143,8 @@ struct Writer<'a> {
     text: Vec<u8>,
     speller: Speller<'a>,
     values: Values,
+    /// Whether samples stay in their order, and bounds as they are.
+    exact: bool,
     /// Those of a family that is not in order.
     lines: Lines,
 }
@@ -158,6 +170,14 @@ impl<'a> Writer<'a> {
         self.text.push(b' ');
         self.text.extend_from_slice(word.as_bytes());
         self.text.push(b'\n');
+        if self.exact {
+            // In a family of this type, a bound is a label as any other.
+            self.speller.begin(family.name, MetricType::Unknown);
+            for view in family.samples.views() {
+                push_sample(&mut self.text, &mut self.speller, &mut self.values, view);
+            }
+            return;
+        }
         if let Some(only) = bare.filter(|first| family.samples.len() == 1 && first.fields().labels == NO_LABELS) {
             // There are many such families, and nothing to be found out about them.
             self.text.extend_from_slice(only.name());
@@ -217,15 +237,17 @@ fn has_bare_name(view: &View<'_>) -> bool {
 }
 
 /// Append the line of a sample.
-fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, values: &mut Values, view: View<'a>) -> Spelled {
+pub fn push_sample<'a>(out: &mut Vec<u8>, speller: &mut Speller<'a>, values: &mut Values, view: View<'a>) -> Spelled {
     let spelled = speller.push(out, view);
     values.push(out, view);
     spelled
 }
 
 /// Writes what follows the labels.
-struct Values {
+pub struct Values {
     literals: bool,
+    /// Whether `-0` is written so, and not as `0`.
+    signed_zeros: bool,
     /// The time written last, and its digits, so many of these bytes: samples have mostly the time of the one before.
     ms: i64,
     written: Vec<u8>,
@@ -233,10 +255,16 @@ struct Values {
 }
 
 impl Values {
+    /// With `literals`, as [`encode`] has it.
+    pub fn new(literals: bool) -> Values {
+        Values { literals, signed_zeros: false, ms: 0, written: Vec::new(), length: 0 }
+    }
+
     fn push(&mut self, out: &mut Vec<u8>, view: View<'_>) {
         out.push(b' ');
         match view.literal().filter(|_| self.literals) {
             Some(literal) => out.extend_from_slice(literal),
+            None if self.signed_zeros && view.value().to_bits() == (-0.0f64).to_bits() => out.extend_from_slice(b"-0"),
             None => push_float(out, view.value()),
         }
         if let Some(time) = view.time() {

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod family;
 pub mod fault;
 pub mod fingerprint;
+pub mod gather;
 pub mod identity;
 pub mod label;
 pub mod number;
@@ -29,6 +30,7 @@ pub mod rules;
 pub mod samples;
 pub mod scan;
 pub mod select;
+pub mod series;
 pub mod spell;
 pub mod unite;
 

@@ -59,15 +59,40 @@ pub struct Place<'a> {
 /// How two samples stand to each other, each with the text that it was written to.
 pub fn compare(speller: &Speller<'_>, text: &[u8], a: &Place<'_>, other_text: &[u8], b: &Place<'_>) -> Ordering {
     let (plan, other) = (speller.plan(a.spelled.plan), speller.plan(b.spelled.plan));
-    let (place, other_place) = (&a.spelled, &b.spelled);
-    let labels = if plan.labels != other.labels {
-        plan.labels.cmp(&other.labels)
-    } else if plan.class == ESCAPED || (a.spelled.plan != b.spelled.plan && plan.class != other.class) {
-        compare_items(&text[place.start - 1..place.end], &other_text[other_place.start - 1..other_place.end])
-    } else {
-        compare_texts(&text[place.start..place.end], &other_text[other_place.start..other_place.end])
-    };
-    labels.then_with(|| Rest::of(a.view, plan, place.bound).cmp(&Rest::of(b.view, other, other_place.bound)))
+    let rest = |place: &Place<'_>, plan| Rest::of(place.view, plan, place.spelled.bound);
+    Labels::of(plan, text, a)
+        .compare(&Labels::of(other, other_text, b))
+        .then_with(|| rest(a, plan).cmp(&rest(b, other)))
+}
+
+/// The labels of a line, without the bound.
+pub struct Labels<'t> {
+    pub number: u32,
+    /// As in [`Plan::class`].
+    pub class: u32,
+    /// All of the text that the line is in.
+    pub text: &'t [u8],
+    /// Where they stand in it, without their brace.
+    pub start: usize,
+    pub end: usize,
+}
+
+impl<'t> Labels<'t> {
+    fn of(plan: &Plan<'_>, text: &'t [u8], place: &Place<'_>) -> Labels<'t> {
+        Labels { number: plan.labels, class: plan.class, text, start: place.spelled.start, end: place.spelled.end }
+    }
+
+    /// Which come first. Those whose classes are the same, but not known, are of one plan.
+    #[inline]
+    pub fn compare(&self, other: &Labels<'_>) -> Ordering {
+        if self.number != other.number {
+            self.number.cmp(&other.number)
+        } else if self.class == ESCAPED || self.class != other.class {
+            compare_items(&self.text[self.start - 1..self.end], &other.text[other.start - 1..other.end])
+        } else {
+            compare_texts(&self.text[self.start..self.end], &other.text[other.start..other.end])
+        }
+    }
 }
 
 /// Label sets of one class: what stands at their first difference is in a value, or ends one, which is less than anything.
@@ -90,7 +115,7 @@ fn compare_items(a: &[u8], b: &[u8]) -> Ordering {
 
 /// What decides between samples of the same labels.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Rest<'a> {
+pub struct Rest<'a> {
     is_timeless: bool,
     time: Time,
     rank: u8,
@@ -99,16 +124,24 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    fn of(view: View<'_>, plan: &Plan<'a>, bound: u64) -> Rest<'a> {
-        let time = view.time();
-        Rest {
-            is_timeless: time.is_none(),
-            time: time.unwrap_or(Time::ABSENT),
-            rank: plan.rank,
-            bound,
-            name: plan.name,
-        }
+    pub fn new(time: Option<Time>, rank: u8, bound: u64, name: &'a [u8]) -> Rest<'a> {
+        Rest { is_timeless: time.is_none(), time: time.unwrap_or(Time::ABSENT), rank, bound, name }
     }
+
+    fn of(view: View<'_>, plan: &Plan<'a>, bound: u64) -> Rest<'a> {
+        Rest::new(view.time(), plan.rank, bound, plan.name)
+    }
+}
+
+/// The key of the bound that stands after the labels, in families that have bounds; the plan knows its label.
+pub fn bound_after(label: Option<&[u8]>, rest: &[u8]) -> u64 {
+    let Some(label) = label else { return 0 };
+    let value = match rest {
+        [b',' | b'{', rest @ ..] => rest.strip_prefix(label).and_then(|rest| rest.strip_prefix(b"=\"")),
+        _ => None,
+    };
+    let text = value.map(|value| &value[..memchr(b'"', value).unwrap_or(value.len())]);
+    Bound::of_label(text).key()
 }
 
 /// Lines, or what they begin with, that were written in another order than the canonical one.
@@ -149,28 +182,27 @@ impl Lines {
         self.lines[index].start..self.lines.get(index + 1).map_or(self.text.len(), |next| next.start)
     }
 
+    /// The number of a line's plan, and the length of its labels.
+    pub fn form(&self, entry: &Entry) -> (u32, u32) {
+        let line = &self.lines[entry.index as usize];
+        (line.plan, line.labels)
+    }
+
     fn plan<'a, 's>(&self, speller: &'s Speller<'a>, entry: &Entry) -> &'s Plan<'a> {
         speller.plan(self.lines[entry.index as usize].plan)
     }
 
     /// Where its labels stand, without their brace, and without the bound.
-    fn labels(&self, speller: &Speller<'_>, entry: &Entry) -> Range<usize> {
+    pub fn labels(&self, speller: &Speller<'_>, entry: &Entry) -> Range<usize> {
         let line = &self.lines[entry.index as usize];
         // Where there are no labels, there may be no brace either.
         let start = line.start + speller.plan(line.plan).head.len() + usize::from(line.labels > 0);
         start..start + line.labels as usize
     }
 
-    /// What stands between its labels and what ends its label set, if that is a bound.
     fn bound(&self, speller: &Speller<'_>, entry: &Entry) -> u64 {
-        let Some(label) = self.plan(speller, entry).bound else { return 0 };
-        let rest = &self.text[self.labels(speller, entry).end..self.line(entry).end];
-        let value = match rest {
-            [b',' | b'{', rest @ ..] => rest.strip_prefix(label).and_then(|rest| rest.strip_prefix(b"=\"")),
-            _ => None,
-        };
-        let text = value.map(|value| &value[..memchr(b'"', value).unwrap_or(value.len())]);
-        Bound::of_label(text).key()
+        let rest = self.labels(speller, entry).end..self.line(entry).end;
+        bound_after(self.plan(speller, entry).bound, &self.text[rest])
     }
 }
 

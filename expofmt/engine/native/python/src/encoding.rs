@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use expofmt_core::encode::{Family, encode_in_pieces};
+use expofmt_core::encode::{Family, encode_exact, encode_in_pieces};
 use expofmt_core::escape::EscapingScheme;
 use expofmt_core::family::MetricType;
 use expofmt_core::plain::sorted_if_plain;
@@ -33,6 +33,14 @@ pub fn text<'py>(
     let escaping = read_scheme(escaping)?;
     let held = held(families)?;
     py.detach(|| Text::of(&held.iter().map(Held::family).collect::<Vec<_>>(), escaping, literals))?.into_bytes(py)
+}
+
+/// Text that reads back as the same samples in the same order.
+pub fn exact_text<'py>(families: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let py = families.py();
+    let held = held(families)?;
+    let text = py.detach(|| encode_exact(&held.iter().map(Held::family).collect::<Vec<_>>()));
+    Ok(PyBytes::new(py, &text))
 }
 
 /// Canonical text of families sorted by name, or nothing if text does not hold all that they say. The families are

@@ -3,6 +3,7 @@
 
 mod encoding;
 mod families;
+mod gather;
 mod model;
 #[allow(unsafe_code)]
 mod objects;
@@ -12,6 +13,8 @@ mod reading;
 mod samples;
 mod scanning;
 mod sequence;
+mod series;
+mod stored;
 mod texts;
 
 #[pyo3::pymodule(gil_used = true)]
@@ -22,9 +25,13 @@ mod _native {
 
     #[pymodule_export]
     use crate::families::ScannedFamilies;
+    #[pymodule_export]
+    use crate::gather::Gathered;
     use crate::panics::caught;
     #[pymodule_export]
     use crate::samples::NativeSamples;
+    #[pymodule_export]
+    use crate::series::SeriesIndex;
 
     /// Which version of the package it belongs to.
     #[pymodule_export]
@@ -70,6 +77,13 @@ mod _native {
     #[pyo3(signature = (families, /))]
     fn encode_plain<'py>(families: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         caught(|| crate::encoding::plain_text(families))
+    }
+
+    /// Text that reads back as the same samples in the same order.
+    #[pyfunction]
+    #[pyo3(signature = (families, /))]
+    fn encode_exact<'py>(families: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        caught(|| crate::encoding::exact_text(families))
     }
 
     /// Canonical text.

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 /// Python as a BaseException that no `except Exception` stops. Every function that Python may call goes through here.
 ///
 /// What outlives the call (texts that are known, samples that may become others) is sound after each step that changes it, so
-/// what was left half done does no harm.
+/// what was left half done does no harm; or it is [`crate::stored::Stored`], so that what was left half done is not seen again.
 pub fn caught<T>(run: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let told = payload.downcast_ref::<&str>().copied();

@@ -2,6 +2,7 @@
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use expofmt_core::cardinality::{first_timestamp, label_cardinality, label_names, names};
 use expofmt_core::encode::{Family as Written, encode};
@@ -9,6 +10,7 @@ use expofmt_core::equal::equal;
 use expofmt_core::escape::EscapingScheme;
 use expofmt_core::family::MetricType;
 use expofmt_core::fingerprint::fingerprints;
+use expofmt_core::gather::Gathered;
 use expofmt_core::identity::duplicates;
 use expofmt_core::order::canonical_order;
 use expofmt_core::pickle::{dump, load};
@@ -95,6 +97,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let [mut own, mut other] = texts.map(|text| Side::read(&text));
     let family = Family::new(name.as_bytes(), own.kind);
+    let mut owners = Owners::new(&family);
     for _ in 0..8 {
         // Each step may treble them.
         if input.0.is_empty() || own.rows.len() > 2000 {
@@ -102,7 +105,9 @@ fuzz_target!(|data: &[u8]| {
         }
         own.step(&mut other, &family, &mut input);
         assert_eq!(rows(&own.samples), own.rows);
+        [&own, &other].iter().for_each(|side| owners.step(&side.samples, &family, &mut input));
     }
+    owners.check(&family);
     // What can be asked before the last step is asked of shorter programs.
     own.check(&family);
     OPS.iter().for_each(|&op| drop(own.combined(&other, &family, op)));
@@ -328,6 +333,51 @@ impl Side {
             }
             _ => *other = self.clone(),
         }
+    }
+}
+
+/// What is gathered from several owners, and what each of them has.
+struct Owners {
+    gathered: Gathered,
+    held: BTreeMap<u32, Samples>,
+}
+
+impl Owners {
+    fn new(family: &Family) -> Owners {
+        Owners { gathered: Gathered::new(family.name, family.kind), held: BTreeMap::new() }
+    }
+
+    fn step(&mut self, samples: &Samples, family: &Family, input: &mut Input) {
+        let choice = input.byte();
+        let owner = u32::from(choice & 7);
+        if choice & 0x18 == 0 {
+            self.gathered.remove(owner);
+            self.held.remove(&owner);
+        } else {
+            let first = input.below(samples.len() + 1);
+            let some = samples.slice(first, (first + input.below(8)).min(samples.len()));
+            self.gathered.put(&some, owner);
+            self.held.insert(owner, some);
+        }
+        // What the text was made of must not matter.
+        if choice & 0x60 != 0 {
+            self.check(family);
+        }
+    }
+
+    fn check(&mut self, family: &Family) {
+        let all = Samples::default().concat(self.held.values());
+        let samples = self.gathered.samples();
+        assert_eq!(self.gathered.len(), all.len());
+        assert_eq!(rows(&samples), placeless(rows(&all)));
+        let written = [Written { name: family.name, kind: family.kind, help: None, samples: &all }];
+        let expected = encode(&written, EscapingScheme::AllowUtf8, false);
+        let lines = expected.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let change = self.gathered.change();
+        let mut text = vec![0; change.len()];
+        change.write(&self.gathered, &mut text);
+        assert_eq!(String::from_utf8_lossy(&text), String::from_utf8_lossy(&expected[lines..]));
+        self.gathered.accept(change, Arc::new(text));
     }
 }
 

@@ -1,0 +1,152 @@
+//! Who holds which series.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::fingerprint::fingerprints;
+use crate::samples::Samples;
+
+/// Whoever samples belong to, by number.
+pub type Owner = u32;
+
+/// Which owner holds which series (name and labels), by the fingerprints of these.
+///
+/// A series takes 13 bytes of a table that is between 7/16 and 7/8 full, or emptier for a while after many were removed.
+#[derive(Default)]
+pub struct SeriesIndex {
+    table: HashTable<Held>,
+    /// Fingerprints look random, but whoever chooses the series chooses them, too: what places they take in the table must be
+    /// something that he cannot know.
+    state: RandomState,
+}
+
+/// A series that is held.
+#[derive(Clone, Copy)]
+struct Held {
+    /// The fingerprint in two halves, so that nothing is padded.
+    print: [u32; 2],
+    owner: Owner,
+}
+
+impl Held {
+    fn print(&self) -> u64 {
+        u64::from(self.print[0]) << 32 | u64::from(self.print[1])
+    }
+}
+
+/// A sample of a series that another owner holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    pub index: usize,
+    pub owner: Owner,
+}
+
+/// A table of fewer series is not made smaller.
+const FEW: usize = 1024;
+
+impl SeriesIndex {
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The samples whose series are held by other owners than this one, in order.
+    pub fn conflicts(&self, samples: &Samples, owner: Owner) -> Vec<Conflict> {
+        self.held_by_others(&fingerprints(samples), owner).collect()
+    }
+
+    fn held_by_others(&self, prints: &[u64], owner: Owner) -> impl Iterator<Item = Conflict> {
+        let holders = prints.iter().map(|&print| self.table.find(self.hash(print), |held| held.print() == print));
+        let conflict = move |(index, held): (usize, Option<&Held>)| {
+            held.filter(|held| held.owner != owner).map(|held| Conflict { index, owner: held.owner })
+        };
+        holders.enumerate().filter_map(conflict)
+    }
+
+    /// Let the owner hold the series of these samples. If another one holds any of them, nothing is changed, and the first of
+    /// these conflicts is returned.
+    pub fn add(&mut self, samples: &Samples, owner: Owner) -> Result<(), Conflict> {
+        let prints = fingerprints(samples);
+        if let Some(conflict) = self.held_by_others(&prints, owner).next() {
+            return Err(conflict);
+        }
+        let SeriesIndex { table, state } = self;
+        for print in prints {
+            let held = Held { print: [(print >> 32) as u32, print as u32], owner };
+            let hash = |held: &Held| state.hash_one(held.print());
+            table.entry(hash(&held), |other| other.print() == print, hash).or_insert(held);
+        }
+        Ok(())
+    }
+
+    /// Forget the series of these samples, as many of them as the owner holds.
+    pub fn remove(&mut self, samples: &Samples, owner: Owner) {
+        for print in fingerprints(samples) {
+            let hash = self.hash(print);
+            if let Ok(entry) = self.table.find_entry(hash, |held| held.print() == print && held.owner == owner) {
+                entry.remove();
+            }
+        }
+        // Before that happens again, as many series are removed as there are now.
+        if self.table.len() < self.table.capacity() / 8 && self.table.capacity() > FEW {
+            let (length, state) = (self.table.len(), &self.state);
+            self.table.shrink_to(2 * length, |held| state.hash_one(held.print()));
+        }
+    }
+
+    fn hash(&self, print: u64) -> u64 {
+        self.state.hash_one(print)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::read;
+
+    fn samples(numbers: std::ops::Range<usize>) -> Samples {
+        read(&numbers.map(|number| format!("a{{b=\"{number}\"}} 1\n")).collect::<String>())
+    }
+
+    #[test]
+    fn a_series_has_one_owner() {
+        let mut index = SeriesIndex::default();
+        assert!(index.is_empty());
+        assert_eq!(index.add(&samples(0..3), 1), Ok(()));
+        assert_eq!(index.add(&read("a{b=\"5\"} 1\na{b=\"5\"} 2 7\n"), 2), Ok(()));
+        assert_eq!(index.len(), 4);
+        assert_eq!(index.conflicts(&samples(0..6), 1), [Conflict { index: 5, owner: 2 }]);
+        assert_eq!(index.conflicts(&samples(2..4), 2), [Conflict { index: 0, owner: 1 }]);
+        assert_eq!(index.add(&samples(1..7), 2), Err(Conflict { index: 0, owner: 1 }));
+        index.remove(&samples(0..9), 2);
+        assert_eq!(index.len(), 3);
+        assert_eq!(index.add(&samples(2..7), 1), Ok(()));
+        index.remove(&samples(0..9), 1);
+        assert!(index.is_empty());
+    }
+
+    #[test]
+    fn the_table_grows_and_shrinks() {
+        let mut index = SeriesIndex::default();
+        for owner in 0..100 {
+            let first = 100 * owner as usize;
+            assert_eq!(index.add(&samples(first..first + 100), owner), Ok(()));
+        }
+        let most = index.table.capacity();
+        assert!(index.len() == 10_000 && most >= 10_000);
+        index.remove(&samples(0..10_000), 7);
+        assert_eq!(index.len(), 9_900);
+        for owner in (0..100).filter(|owner| owner % 50 != 0) {
+            let first = 100 * owner as usize;
+            index.remove(&samples(first..first + 100), owner);
+        }
+        assert_eq!(index.conflicts(&samples(0..10_000), 0).len(), 100);
+        assert!(index.len() == 200 && index.table.capacity() < most / 4);
+        assert_eq!(size_of::<Held>(), 12);
+    }
+}

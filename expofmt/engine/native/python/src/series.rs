@@ -1,0 +1,53 @@
+//! Who holds which series.
+
+use expofmt_core::series::{Conflict, SeriesIndex as Index};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::packing::native;
+use crate::panics::caught;
+use crate::stored::{Stored, read_owner};
+
+/// Which owner holds which series; see `expofmt.engine.seam.SeriesIndex`.
+#[pyclass(module = "expofmt.engine._native")]
+pub struct SeriesIndex {
+    index: Stored<Index>,
+}
+
+#[pymethods]
+impl SeriesIndex {
+    #[new]
+    fn new() -> PyResult<SeriesIndex> {
+        caught(|| Ok(SeriesIndex { index: Stored::new(Index::default()) }))
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        caught(|| Ok(self.index.get()?.len()))
+    }
+
+    fn conflicts(&self, samples: &Bound<'_, PyAny>, owner: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, u32)>> {
+        caught(|| {
+            let (py, given, owner) = (samples.py(), native(samples)?, read_owner(owner)?);
+            let index = self.index.get()?;
+            let found = py.detach(|| index.conflicts(&given, owner));
+            Ok(found.into_iter().map(|conflict| (conflict.index, conflict.owner)).collect())
+        })
+    }
+
+    fn add(&mut self, samples: &Bound<'_, PyAny>, owner: &Bound<'_, PyAny>) -> PyResult<()> {
+        caught(|| {
+            let (py, given, owner) = (samples.py(), native(samples)?, read_owner(owner)?);
+            let added = py.detach(|| self.index.change(|index| index.add(&given, owner)))?;
+            added.map_err(|Conflict { index, owner }| {
+                PyValueError::new_err(format!("sample {index} is of a series that owner {owner} holds"))
+            })
+        })
+    }
+
+    fn remove(&mut self, samples: &Bound<'_, PyAny>, owner: &Bound<'_, PyAny>) -> PyResult<()> {
+        caught(|| {
+            let (py, given, owner) = (samples.py(), native(samples)?, read_owner(owner)?);
+            py.detach(|| self.index.change(|index| index.remove(&given, owner)))
+        })
+    }
+}
