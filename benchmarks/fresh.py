@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Linux only: there, a process knows the most memory that it ever had.
-_STATUS = Path("/proc/self/status")
+_STATUS = "/proc/{}/status"
 _FORGET = Path("/proc/self/clear_refs")
 
 
@@ -46,8 +46,14 @@ def peak_of(*command: str) -> int:
     return usage.ru_maxrss * 1024
 
 
-def _status(key: str) -> int:
-    line = next(line for line in _STATUS.read_text(encoding="ascii").splitlines() if line.startswith(key + ":"))
+def resident(process: int | None = None) -> int:
+    """The bytes that this process, or another one, has in memory now."""
+    return _status("VmRSS", process)
+
+
+def _status(key: str, process: int | None = None) -> int:
+    status = Path(_STATUS.format("self" if process is None else process)).read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith(key + ":"))
     return int(line.split()[1]) * 1024
 
 

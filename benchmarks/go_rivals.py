@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from inputs import Input
 from rivals import file_of
@@ -32,6 +32,11 @@ WORK: Mapping[str, str] = {
         "names, duplicate labels, metadata"
     ),
     "expfmt write": "prometheus/common, MetricFamilyToText into a buffer that it uses again each time; sorts nothing",
+    "Pushgateway": (
+        "the package `storage` of it, without a persistence file, driven as its handlers drive it, but without HTTP: "
+        "the text parser of prometheus/common, then a checked write request; for a scrape, all that is stored and Go's "
+        "own metrics gathered, checked, sorted, and written as text into a buffer that is used again each time"
+    ),
 }
 
 
@@ -42,7 +47,19 @@ class GoRival(NamedTuple):
     process: subprocess.Popen[str]
 
     def seconds(self, runs: int) -> float:
-        return _answer(self.process, f"{runs}\n")["seconds"]
+        return float(_answer(self.process, f"{runs}\n")["seconds"])
+
+
+class Gateway(NamedTuple):
+    """A process that holds groups in Pushgateway's store, which does what it is told."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, command: str) -> dict[str, Any]:
+        return _answer(self.process, f"{command}\n")
+
+    def seconds(self, command: str) -> float:
+        return float(self.ask(command)["seconds"])
 
 
 def describe(names: Iterable[str]) -> list[str]:
@@ -61,6 +78,8 @@ _MODULES = (
     "github.com/VictoriaMetrics/VictoriaMetrics",
     "github.com/prometheus/common",
     "github.com/prometheus/prometheus",
+    "github.com/prometheus/client_golang",
+    "github.com/prometheus/pushgateway",
 )
 
 
@@ -89,13 +108,29 @@ def _rival(program: Path, name: str, suffix: str, path: Path, given: Input) -> I
         yield GoRival(name + suffix, process)
 
 
-def _answer(process: subprocess.Popen[str], question: str = "") -> dict[str, float]:
+@contextmanager
+def go_gateway(template: str, groups: int) -> Iterator[Gateway | None]:
+    """Pushgateway's store, empty so far; ``None`` if there is no Go. What the template is: ``peers/pushgateway.go``."""
+    program = _program()
+    if program is None:
+        yield None
+        return
+    with (
+        file_of(template.encode()) as path,
+        subprocess.Popen(
+            [program, "gateway", path, str(groups)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        yield Gateway(process)
+
+
+def _answer(process: subprocess.Popen[str], question: str = "") -> dict[str, Any]:
     _open(process.stdin).write(question)
     _open(process.stdin).flush()
     line = _open(process.stdout).readline()
     if not line:
         raise RuntimeError("a rival in Go has ended, and said why")
-    found: dict[str, float] = json.loads(line)
+    found: dict[str, Any] = json.loads(line)
     return found
 
 

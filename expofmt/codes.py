@@ -112,6 +112,13 @@ class Code(StrEnum):
     HELP_CONFLICT = "help-conflict"
     UNIT_CONFLICT = "unit-conflict"
     BUCKET_BOUNDS_CONFLICT = "bucket-bounds-conflict"
+    RESERVED_FAMILY = "reserved-family"
+    # What a store has no room for.
+    BODY_TOO_LARGE = "body-too-large"
+    TOO_MANY_SERIES = "too-many-series"
+    LABEL_VALUE_TOO_LONG = "label-value-too-long"
+    TOO_MANY_GROUPS = "too-many-groups"
+    STORE_FULL = "store-full"
     FORMAT_LOSS = "format-loss"
     FOREIGN_SAMPLE = "foreign-sample"
     TIMESTAMP_PRECISION = "timestamp-precision"
@@ -192,6 +199,12 @@ _VERDICTS: Final[Mapping[Code, Verdict]] = {
     Code.HELP_CONFLICT: _reported(_WARNING),
     Code.UNIT_CONFLICT: _FATAL,
     Code.BUCKET_BOUNDS_CONFLICT: _FATAL,
+    Code.RESERVED_FAMILY: _reported(_WARNING),
+    Code.BODY_TOO_LARGE: _FATAL,
+    Code.TOO_MANY_SERIES: _FATAL,
+    Code.LABEL_VALUE_TOO_LONG: _FATAL,
+    Code.TOO_MANY_GROUPS: _FATAL,
+    Code.STORE_FULL: _FATAL,
     Code.FORMAT_LOSS: _FATAL,
     Code.FOREIGN_SAMPLE: _FATAL,
     Code.TIMESTAMP_PRECISION: _FATAL,

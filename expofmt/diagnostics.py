@@ -285,11 +285,30 @@ class ConsistencyError(ExpositionError):
     """
 
 
+# The HTTP status for each limit; the store itself being full is nothing that the push could change.
+_LIMIT_STATUSES: Final = {Code.BODY_TOO_LARGE: 413, Code.TOO_MANY_GROUPS: 429, Code.STORE_FULL: 429}
+
+
+class LimitError(ExpositionError):
+    """A push is too large, or the store has no room for it; nothing of it is stored.
+
+    ``status_hint`` is 413 for a body that is too large, 429 where the store is full, and 422 for what is in the body.
+
+    >>> issubclass(LimitError, ExpositionError)
+    True
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        super().__init__(diagnostics)
+        self.status_hint = _LIMIT_STATUSES.get(self.diagnostics[0].code, 422)
+
+
 __all__ = [
     "Code",
     "ConsistencyError",
     "Diagnostic",
     "ExpositionError",
+    "LimitError",
     "ParseError",
     "Place",
     "Severity",

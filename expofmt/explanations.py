@@ -475,14 +475,15 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         ('# TYPE x histogram\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
     ),
     Code.TYPE_CONFLICT: Explanation(
-        "Inputs to be merged declare one metric with different types. No value could be right in both senses, "
-        "so that the merge is refused.",
+        "Inputs to be merged, or groups of a store, declare one metric with different types. No value could be right "
+        "in both senses, so that the merge or the push is refused.",
         _METADATA + "a metric has one type.",
         ("# TYPE jobs counter\njobs 3\n", '# TYPE jobs gauge\njobs{zone="b"} 4\n'),
         ("# TYPE jobs counter\njobs 3\n", '# TYPE jobs counter\njobs{zone="b"} 4\n'),
     ),
     Code.HELP_CONFLICT: Explanation(
-        "Inputs to be merged describe one metric in different words. The first input that has a text wins.",
+        "Inputs to be merged, or groups of a store, describe one metric in different words. The first input that has "
+        "a text wins, and of groups the first in the order of their keys.",
         _METADATA + "a metric has one HELP text.",
         ("# HELP jobs Jobs done.\njobs 3\n", '# HELP jobs Jobs.\njobs{zone="b"} 4\n'),
         ("# HELP jobs Jobs done.\njobs 3\n", '# HELP jobs Jobs done.\njobs{zone="b"} 4\n'),
@@ -504,6 +505,34 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
             '# TYPE x histogram\nx_bucket{le="1"} 1\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',
             '# TYPE x histogram\nx_bucket{le="1"} 0\nx_bucket{le="+Inf"} 2\nx_sum 4\nx_count 2\n',
         ),
+    ),
+    Code.RESERVED_FAMILY: Explanation(
+        "A push holds a family that the store itself exposes of each group, such as the time of its last push. It is "
+        "left out; the rest of the push is taken.",
+        "Pushgateway's README: push_time_seconds and push_failure_time_seconds are added to each group.",
+    ),
+    Code.BODY_TOO_LARGE: Explanation(
+        "The body of a push is larger than the store was told to take. Nothing of it was read or stored.",
+        "a limit of the store (`Limits(body_bytes=...)`), off by default; HTTP status 413.",
+    ),
+    Code.TOO_MANY_SERIES: Explanation(
+        "One push holds more series than the store was told to take at once. Often a label has a value of its own for "
+        "each request, user or run. Nothing was stored.",
+        "a limit of the store (`Limits(push_series=...)`), off by default; HTTP status 422.",
+    ),
+    Code.LABEL_VALUE_TOO_LONG: Explanation(
+        "A label value, of a sample or of the group, is longer than the store was told to take. Often it is a message "
+        "or a query, which belongs into a log. Nothing was stored.",
+        "a limit of the store (`Limits(label_value_bytes=...)`), off by default; HTTP status 422.",
+    ),
+    Code.TOO_MANY_GROUPS: Explanation(
+        "The push would make a new group, and the store has as many as it was told to hold. Groups stay until they are "
+        "deleted, or expire: often a label of the group has a value of its own for each run. Nothing was stored.",
+        "a limit of the store (`Limits(groups=...)`), off by default; HTTP status 429.",
+    ),
+    Code.STORE_FULL: Explanation(
+        "With this push, the store would hold more series than it was told to. Nothing was stored.",
+        "a limit of the store (`Limits(series=...)`), off by default; HTTP status 429.",
     ),
     Code.FORMAT_LOSS: Explanation(
         "The format to be written has no place for something that the families hold, such as exemplars in the "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, Final
 
+from .grouping import GroupingKey
 from .model import Exposition, LabelSet, MetricFamily, Sample
 
 _STRATEGIES: Final[dict[type[Any], str]] = {
@@ -16,6 +17,7 @@ _STRATEGIES: Final[dict[type[Any], str]] = {
     Sample: "samples",
     MetricFamily: "metric_families",
     Exposition: "expositions",
+    GroupingKey: "grouping_keys",
 }
 
 

@@ -743,7 +743,8 @@ class MetricFamily:
         >>> len(MetricFamily.gauge("a", 1).with_samples([]).samples)
         0
         """
-        return MetricFamily(self.name, self.type, self.help, self.unit, samples)
+        held = samples if isinstance(samples, Samples) else _pack(samples)
+        return MetricFamily._of(self.name, self.type, self.help, self.unit, held)
 
 
 _set_family_name, _set_family_type, _set_family_help, _set_family_unit, _set_family_samples = (

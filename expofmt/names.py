@@ -2,9 +2,11 @@
 
 import re
 from enum import StrEnum
+from typing import Literal
 
 __all__ = [
     "EscapingScheme",
+    "Names",
     "escape_help",
     "escape_label_name",
     "escape_name",
@@ -13,6 +15,9 @@ __all__ = [
     "quote",
     "unescape_name",
 ]
+
+# Which names are valid: those that may stand bare in every format, or any text that UTF-8 can hold.
+Names = Literal["utf-8", "legacy"]
 
 _is_metric_name = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*").fullmatch
 _is_label_name = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*").fullmatch

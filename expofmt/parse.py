@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import BinaryIO, Final, Literal, NamedTuple, get_args
+from typing import BinaryIO, Final, NamedTuple, get_args
 
 from . import engine
 from .codes import Code, Kind, Profile, Severity, severity_of, verdict
@@ -13,11 +13,11 @@ from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, ParseErr
 from .engine import Fault, Scan, ScannedFamily
 from .formats import Format
 from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
+from .names import Names
 from .source import Source, Span
 
 __all__ = ["check", "iter_families", "parse"]
 
-Names = Literal["utf-8", "legacy"]
 _NAMES: Final = get_args(Names)
 OnWarning = Callable[[Diagnostic], None]
 

@@ -46,6 +46,24 @@ def _visible_character(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
+def go_quoted(text: str) -> str:
+    """The text in double quotes as Go's ``strconv.Quote`` writes it, which is how Pushgateway quotes in its messages.
+
+    A lone surrogate that ``surrogateescape`` has made of a byte is written as that byte.
+
+    >>> print(go_quoted('a"b\\x00é\\u2028\\udcff'))
+    "a\\"b\\x00é\\u2028\\xff"
+    """
+    return '"' + "".join(map(_go_character, text)) + '"'
+
+
+_GO_ESCAPES: Final = dict(zip('"\\\a\b\f\n\r\t\v', r"\" \\ \a \b \f \n \r \t \v".split(), strict=True))
+
+
+def _go_character(character: str) -> str:
+    return _GO_ESCAPES.get(character) or _visible_character(character)
+
+
 STRING: Final = r'"(?:[^"\\]|\\.)*+"'
 BARE: Final = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _LABEL: Final = rf"(?:[a-zA-Z_][a-zA-Z0-9_]*+|{STRING})\s*+=\s*+{STRING}"
@@ -90,6 +108,7 @@ __all__ = [
     "LABELS",
     "QUOTE_LIMIT",
     "STRING",
+    "go_quoted",
     "label_of",
     "series_of",
     "shortened",

@@ -405,6 +405,11 @@ def across_inputs(context: Context) -> bool:
     return "first_input" in context.details
 
 
+def across_groups(context: Context) -> bool:
+    """Whether the first place is what a store holds of another group, or exposes of itself."""
+    return "group" in context.details
+
+
 def no_inf(context: Context) -> str | None:
     """The bucket that is missing, if the count tells its value."""
     count = re.fullmatch(
@@ -430,11 +435,15 @@ def type_conflict(context: Context) -> str | None:
     family, type = context.details.get("family", ""), context.details.get("first", "")
     word = "untyped" if type == "unknown" else type
     line = f"# TYPE {family if is_legacy_metric_name(family) else quote(family)} {word}"
+    if across_groups(context):
+        other = "rename the family" if "own" in context.details else "delete the other group"
+        return f"{other}, or push `{line}`" if _shown_whole(line) else other
     return f"declare one type everywhere, such as `{line}`" if family and type and _shown_whole(line) else None
 
 
 __all__ = [
     "Context",
+    "across_groups",
     "across_inputs",
     "incomplete_type",
     "is_label_name",

@@ -13,6 +13,8 @@ An exporter's author fuzzes an encoder with::
         changes = diff(exposition, parse(text))
         assert not changes, str(changes)
 
+Who writes a client of a Pushgateway takes :func:`grouping_keys` for the groups that it may push to.
+
 The author of a reader takes :func:`exposition_text`, valid text in all its spellings, or :func:`spelled_expositions`,
 which says besides what it means; and :func:`invalid_expositions` for what must be refused.
 
@@ -25,7 +27,8 @@ and samples, plain names and the canonical spelling. Options are keyword-only, a
 * ``max_families``, ``max_metrics``: how many at most, of one exposition and of one family.
 
 Needs Hypothesis: ``pip install expofmt[testing]``. Importing ``expofmt`` does not import this module. Hypothesis knows
-by itself what to do for ``MetricFamily``, ``Exposition``, ``Sample`` and ``LabelSet`` in ``st.from_type``.
+by itself what to do for ``MetricFamily``, ``Exposition``, ``Sample``, ``LabelSet`` and ``GroupingKey`` in
+``st.from_type``.
 
 >>> from hypothesis import find
 >>> from expofmt import render
@@ -51,6 +54,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from .codes import Code
+from .grouping import GroupingKey
 from .model import (
     TEXT_SUFFIXES,
     Exposition,
@@ -59,8 +63,7 @@ from .model import (
     MetricType,
     Sample,
 )
-from .names import escape_help, is_legacy_label_name, is_legacy_metric_name, quote
-from .parse import Names
+from .names import Names, escape_help, is_legacy_label_name, is_legacy_metric_name, quote
 from .values import INT64_MAX, INT64_MIN, format_float
 
 T = TypeVar("T")
@@ -78,6 +81,9 @@ _SUFFIXES: Final = ("_total", "_sum", "_count", "_bucket", "_created", "_info")
 _NS_PER_MS: Final = 10**6
 
 _FLOATS: Final = st.floats()
+
+_NOT_GROUPING: Final = ("job", "le", "quantile")
+_PATH_VALUES: Final = ("", "/", ".", "..", "a/b", "a//b", "+", " ", "%2F", "a?b", "=", "job@base64", "é", "\x00", "\\")
 
 
 # ------------------------------------------------------------------------------------------------------- objects
@@ -133,6 +139,19 @@ def label_sets(*, names: Names = "utf-8", max_size: int = 4) -> SearchStrategy[L
     LabelSet({'a': ''})
     """
     return st.dictionaries(label_names(names=names), st.text(max_size=12), max_size=max_size).map(LabelSet)
+
+
+def grouping_keys(*, names: Names = "utf-8", max_labels: int = 3) -> SearchStrategy[GroupingKey]:
+    """Grouping keys, with any text as values, often what takes care in a path: ``..``, ``a/b``, the empty text.
+
+    >>> from hypothesis import find
+    >>> find(grouping_keys(), lambda key: "/" in key.job).to_path()
+    '/metrics/job@base64/Lw'
+    """
+    values = st.one_of(_words("_.:-"), st.sampled_from(_PATH_VALUES), st.text(max_size=12))
+    jobs = values.map(lambda value: value or "a")
+    grouping_names = label_names(names=names).map(lambda name: "a" + name if name in _NOT_GROUPING else name)
+    return st.builds(GroupingKey, jobs, st.dictionaries(grouping_names, values, max_size=max_labels))
 
 
 def samples(*, names: Names = "utf-8", timestamps: bool = True) -> SearchStrategy[Sample]:
@@ -767,6 +786,7 @@ __all__ = [
     "Names",
     "exposition_text",
     "expositions",
+    "grouping_keys",
     "invalid_expositions",
     "label_names",
     "label_sets",

@@ -16,7 +16,7 @@ from unicodedata import combining
 from . import remedies
 from .codes import Code
 from .quoting import BARE, STRING, label_of, series_of, shortened, value_of, visible
-from .remedies import Context, across_inputs, is_label_name, number_of, type_words
+from .remedies import Context, across_groups, across_inputs, is_label_name, number_of, type_words
 from .values import format_float
 
 HEADLINE_LIMIT: Final = 72
@@ -142,6 +142,7 @@ _VAGUE: Final[Mapping[str, str]] = {
     "first": "one",
     "first_input": "the first input",
     "format": "target",
+    "label": "one",
     "sample": "the sample",
     "second": "another",
     "second_input": "the second input",
@@ -396,7 +397,11 @@ ROWS: Final[Mapping[Code, Row]] = {
         "metric families `$related_name` and `$name` collide",
         "expected another name, found one that both use",
         "the other family",
-        help="rename one of the two families",
+        help=lambda context: (
+            "rename the family, or delete the other group"
+            if across_groups(context)
+            else "rename one of the two families"
+        ),
     ),
     Code.INVALID_COUNT: Row(
         _count_kind,
@@ -459,12 +464,36 @@ ROWS: Final[Mapping[Code, Row]] = {
         help=remedies.timestamped,
     ),
     Code.DUPLICATE_SAMPLE: Row(
-        lambda context: "two inputs hold `$series`" if across_inputs(context) else "sample of `$name` is given twice",
-        lambda context: "in `$second_input`" if across_inputs(context) else "same name, labels and timestamp",
-        lambda context: "in `$first_input`" if across_inputs(context) else "first given here",
-        help=lambda context: (
-            "give each input a label of its own, or merge with another policy"
+        lambda context: (
+            "another group holds `$series`"
+            if across_groups(context)
+            else "two inputs hold `$series`"
             if across_inputs(context)
+            else "sample of `$name` is given twice"
+        ),
+        lambda context: (
+            "pushed here"
+            if across_groups(context)
+            else "in `$second_input`"
+            if across_inputs(context)
+            else "with the labels of the group, again `$labelled`"
+            if "labelled" in context.details
+            else "same name, labels and timestamp"
+        ),
+        lambda context: (
+            "stored here"
+            if across_groups(context)
+            else "in `$first_input`"
+            if across_inputs(context)
+            else "first given here"
+        ),
+        help=lambda context: (
+            "delete the other group, or push with labels that differ"
+            if across_groups(context)
+            else "give each input a label of its own, or merge with another policy"
+            if across_inputs(context)
+            else "tell them apart by a label that the group does not have"
+            if "labelled" in context.details
             else "remove one of the two lines"
         ),
     ),
@@ -539,8 +568,8 @@ ROWS: Final[Mapping[Code, Row]] = {
     ),
     Code.TYPE_CONFLICT: Row(
         "metric family `$family` has two types",
-        "$second in `$second_input`",
-        "$first in `$first_input`",
+        lambda context: "pushed as $second" if across_groups(context) else "$second in `$second_input`",
+        lambda context: "stored as $first" if across_groups(context) else "$first in `$first_input`",
         help=remedies.type_conflict,
     ),
     Code.HELP_CONFLICT: Row(
@@ -560,6 +589,36 @@ ROWS: Final[Mapping[Code, Row]] = {
         "in `$second_input`",
         "in `$first_input`",
         help="use the same bounds everywhere, or merge with `first` or `last`",
+    ),
+    Code.RESERVED_FAMILY: Row(
+        "`$family` is the store's own family",
+        "left out: the store itself says this of each group",
+        help="rename the family",
+    ),
+    Code.BODY_TOO_LARGE: Row(
+        "the body of the push has $found_number bytes, the limit is $limit",
+        "",
+        help="push less at a time, in several groups",
+    ),
+    Code.TOO_MANY_SERIES: Row(
+        "the push has $found_number series, the limit is $limit",
+        "",
+        help="push less at a time, in several groups, or with fewer label values",
+    ),
+    Code.LABEL_VALUE_TOO_LONG: Row(
+        "value of label `$label` has $found_number bytes, the limit is $limit",
+        "the value is here",
+        help="shorten the value, or leave the label out",
+    ),
+    Code.TOO_MANY_GROUPS: Row(
+        "the store would have $found_number groups, the limit is $limit",
+        "",
+        help="delete groups that are not needed any more, or let groups expire",
+    ),
+    Code.STORE_FULL: Row(
+        "the store would have $found_number series, the limit is $limit",
+        "",
+        help="delete groups that are not needed any more, or let groups expire",
     ),
     Code.FORMAT_LOSS: Row(
         "the $format format cannot hold $what",

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from expofmt import Code, Exposition, LabelSet, MetricFamily, MetricType, Sample, check, parse, strategies
+from expofmt import Code, Exposition, GroupingKey, LabelSet, MetricFamily, MetricType, Sample, check, parse, strategies
 from expofmt.names import is_legacy_label_name, is_legacy_metric_name
 from expofmt.strategies import (
     INVALID_CODES,
     TEXT_TYPES,
     exposition_text,
     expositions,
+    grouping_keys,
     invalid_expositions,
     label_names,
     label_sets,
@@ -51,6 +52,14 @@ def test_names(metric: str, label: str, any_label: str) -> None:
 def test_label_sets(labels: LabelSet) -> None:
     assert len(labels) <= 2
     assert all(map(is_legacy_label_name, labels))
+
+
+@few
+@given(grouping_keys(names="legacy", max_labels=2))
+def test_grouping_keys(key: GroupingKey) -> None:
+    assert key.job
+    assert len(key) <= 3
+    assert all(map(is_legacy_label_name, key))
 
 
 @few
@@ -113,6 +122,8 @@ REACHED = {
     "NaN": (samples(), lambda sample: sample.value != sample.value),
     "a time before 1970": (samples(), lambda sample: (sample.timestamp_ns or 0) < 0),
     "an empty label value": (label_sets(), lambda labels: "" in labels.values()),
+    "an empty value in a grouping key": (grouping_keys(), lambda key: "" in key.values()),
+    "a parent folder in a grouping key": (grouping_keys(), lambda key: ".." in key.values()),
     "a line feed in a label value": (label_sets(), lambda labels: any("\n" in value for value in labels.values())),
     "a quote in a metric name": (metric_names(), lambda name: '"' in name),
     "a character beyond the basic plane": (metric_names(), lambda name: max(name) > "\uffff"),
@@ -163,6 +174,7 @@ def test_every_type_is_reached_in_text(type: MetricType) -> None:
     [
         (metric_names(), lambda name: len(name) > 2, "aaa"),
         (label_sets(), lambda labels: len(labels) > 1, LabelSet({"a": "", "aa": ""})),
+        (grouping_keys(names="legacy"), lambda key: len(key) > 2, GroupingKey("a", a="a", aa="a")),
         (samples(), lambda sample: sample.value > 9, Sample("a", {}, 10)),
         (metric_families(), lambda family: len(family.samples) > 0, MetricFamily.counter("a", 0)),
         (exposition_text(max_families=1), lambda text: b"gauge\n" in text, b"# TYPE a gauge\n"),
@@ -179,7 +191,7 @@ def test_shrinks_to_what_is_simple(strategy, wanted, expected) -> None:
 @few
 @given(st.data())
 def test_hypothesis_makes_the_types_by_itself(data: st.DataObject) -> None:
-    for type in (LabelSet, Sample, MetricFamily, Exposition):
+    for type in (LabelSet, Sample, MetricFamily, Exposition, GroupingKey):
         assert isinstance(data.draw(st.from_type(type)), type)
 
 

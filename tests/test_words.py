@@ -10,15 +10,21 @@ from hypothesis import strategies as st
 from expofmt import ConsistencyError, Diagnostic, MergePolicy, check, merge, parse
 from expofmt.codes import Code, Profile, severity_of
 from expofmt.explanations import EXPLANATIONS, explain
-from expofmt.parse import Names
+from expofmt.names import Names
 from expofmt.quoting import shortened, visible
 from expofmt.report import report
 from expofmt.words import ROWS, Context, describe
 
 REPORTS = Path(__file__).parent / "cases/report"
 
-# These need an input, or families, that a text of the text format cannot give.
+# These need a store, or an input, or families, that a text of the text format cannot give.
 WITHOUT_EXAMPLE = {
+    Code.RESERVED_FAMILY,
+    Code.BODY_TOO_LARGE,
+    Code.TOO_MANY_SERIES,
+    Code.LABEL_VALUE_TOO_LONG,
+    Code.TOO_MANY_GROUPS,
+    Code.STORE_FULL,
     Code.INPUT_TOO_LARGE,
     Code.UNIT_CONFLICT,
     Code.FORMAT_LOSS,

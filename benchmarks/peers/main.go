@@ -1,10 +1,12 @@
 // Command peers times one reader or writer of exposition text, so that ours can be measured against it in one run.
 //
 //	peers NAME FILE
+//	peers gateway FILE GROUPS
 //
-// It reads the file, does the work of NAME once, and prints in a line of JSON how many samples that found. Each line of
-// standard input then is a count: the work is done that often in a row, and a line of JSON says how many seconds all of
-// it took. The program ends with its input.
+// The first reads the file, does the work of NAME once, and prints in a line of JSON how many samples that found. Each
+// line of standard input then is a count: the work is done that often in a row, and a line of JSON says how many
+// seconds all of it took. The second holds groups in Pushgateway's store and has commands of its own (pushgateway.go).
+// The program ends with its input.
 //
 // It runs on one processor, so that no rival has more threads than our functions have. Garbage is collected as in any
 // Go program, on that processor, within the time; and once before each round, outside it.
@@ -38,8 +40,15 @@ func main() {
 }
 
 func serve() error {
+	if len(os.Args) == 4 && os.Args[1] == "gateway" {
+		groups, err := strconv.Atoi(os.Args[3])
+		if err != nil {
+			return err
+		}
+		return serveGateway(os.Args[2], groups)
+	}
 	if len(os.Args) != 3 {
-		return errors.New("usage: peers NAME FILE")
+		return errors.New("usage: peers NAME FILE, or peers gateway FILE GROUPS")
 	}
 	prepare, known := rivals[os.Args[1]]
 	if !known {

@@ -8,7 +8,8 @@ import click
 
 from ..codes import Profile, Severity
 from ..diagnostics import Diagnostic
-from ..parse import Names, check
+from ..names import Names
+from ..parse import check
 from .inputs import Complaints, contents, expanded
 from .options import (
     CLEAN,

@@ -10,7 +10,7 @@ import click
 from ..diagnostics import Diagnostic
 from ..diff import Diff, FamilyDiff, diff
 from ..model import Sample
-from ..parse import Names
+from ..names import Names
 from ..values import format_float
 from .inputs import Complaints, Input
 from .options import (

@@ -16,8 +16,8 @@ from ..diagnostics import Diagnostic, ExpositionError
 from ..engine import Scan, ScannedFamily
 from ..formats import Format
 from ..model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
-from ..names import EscapingScheme
-from ..parse import Names, parse
+from ..names import EscapingScheme, Names
+from ..parse import parse
 from ..quoting import visible
 from ..source import Span
 from .inputs import Complaints, Input, contents, expanded

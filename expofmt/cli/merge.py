@@ -15,8 +15,7 @@ from ..codes import Code, Severity
 from ..diagnostics import Diagnostic, ExpositionError, Place
 from ..merge import MergePolicy, merge
 from ..model import Exposition, LabelSet
-from ..names import is_legacy_label_name
-from ..parse import Names
+from ..names import Names, is_legacy_label_name
 from ..quoting import shortened, visible
 from ..render import render
 from ..source import Source, Span

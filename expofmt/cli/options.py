@@ -13,7 +13,8 @@ import click
 from ..codes import Severity
 from ..diagnostics import Diagnostic, ExpositionError
 from ..model import Exposition
-from ..parse import Names, parse
+from ..names import Names
+from ..parse import parse
 from ..report import ReportFormat, report
 from .inputs import Complaints, Input, contents
 from .progress import working

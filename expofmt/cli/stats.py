@@ -11,7 +11,7 @@ import click
 
 from ..diagnostics import Diagnostic
 from ..model import Exposition, MetricFamily, Samples
-from ..parse import Names
+from ..names import Names
 from ..quoting import visible
 from .inputs import Complaints, expanded
 from .options import (

@@ -11,14 +11,16 @@ PACKAGE = Path(expofmt.__file__).parent
 # The architecture, a layer a line: a new file takes its place here. `expofmt` itself re-exports what stands above it.
 LAYERS = """
 version.py source.py names.py values.py formats.py
-codes.py quoting.py remedies.py words.py explanations.py model.py diagnostics.py
+codes.py quoting.py remedies.py words.py explanations.py model.py diagnostics.py grouping.py
 engine/seam.py engine/columns.py engine/encoder.py engine/gather.py engine/grammar.py engine/lark.py engine/__init__.py
 consistency.py parse.py render.py report.py
 merge.py diff.py
+groups.py pushing.py catalog.py page.py store.py
 __init__.py
 strategies.py hypothesis_plugin.py
+journal/sqlite.py journal/__init__.py journal/pushgateway.py
 cli/inputs.py cli/progress.py cli/replace.py cli/options.py
-cli/check.py cli/fmt.py cli/merge.py cli/diff.py cli/stats.py cli/explain.py cli/__init__.py
+cli/check.py cli/fmt.py cli/merge.py cli/diff.py cli/stats.py cli/journal.py cli/explain.py cli/__init__.py
 __main__.py
 """
 

@@ -17,8 +17,11 @@ MetricType LabelSet Sample Samples Exemplar MetricFamily Exposition
 Metric ValueMetric
 CounterMetric GaugeMetric HistogramMetric SummaryMetric UnknownMetric InfoMetric StateSetMetric GaugeHistogramMetric
 Bucket Quantile
+GroupingKey GroupingKeyError
 Diagnostic Severity Code Place Span ExpositionError ParseError ConsistencyError
 MergePolicy Diff FamilyDiff Difference
+GroupStore Put Post Delete Wipe PushResult PushPolicy Limits LimitError
+Group StoredFamily Change ChangeKind Journal JournalError
 ENGINE __version__
 """.split()
 

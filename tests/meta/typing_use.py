@@ -12,6 +12,8 @@ from expofmt import (
     Exposition,
     ExpositionError,
     Format,
+    GroupingKey,
+    GroupingKeyError,
     HistogramMetric,
     LabelSet,
     MetricFamily,
@@ -79,6 +81,18 @@ def streaming(path: Path) -> Iterator[str]:
         for family in expofmt.iter_families(file):
             assert_type(family, MetricFamily)
             yield family.name
+
+
+def grouping(path: bytes) -> dict[GroupingKey, str]:
+    try:
+        key = GroupingKey.from_path(path, names="utf-8", prefix="/push")
+    except GroupingKeyError as error:
+        assert_type(error.status_hint, int)
+        key = GroupingKey("batch", {"zone": "eu"}, instance="a")
+    assert_type(key.job, str)
+    assert_type(key.labels, LabelSet)
+    assert_type(sorted([key, GroupingKey("a")]), list[GroupingKey])
+    return {key: key.to_path(names="utf-8")}
 
 
 assert_type(expofmt.__version__, str)

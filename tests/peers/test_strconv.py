@@ -1,16 +1,19 @@
-"""Numbers are read and written as by Go's strconv, on a large batch of the values where implementations differ."""
+"""Numbers and quotes are as Go's strconv has them, on a large batch of the values where implementations differ."""
 
 import math
 import os
 import random
 import struct
 import subprocess
+import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 import pytest
 
+from expofmt.quoting import go_quoted
 from expofmt.values import format_float, parse_float, parse_timestamp_ms
 
 Ask = Callable[[str, Iterable[str]], list[str]]
@@ -139,3 +142,20 @@ def test_timestamps_are_read_alike(ask: Ask) -> None:
     verdicts = [read_timestamp(text) for text in texts]
     assert {"syntax", "range"} < set(verdicts)
     assert differences(texts, verdicts, ask("int", texts)) == []
+
+
+def known_to_python(character: str) -> bool:
+    """Whether it is a character at all: which ones are differs by the edition of Unicode, and Go has one of its own."""
+    return unicodedata.category(character) not in ("Cn", "Cs")
+
+
+def test_texts_are_quoted_alike(ask: Ask) -> None:
+    generator = random.Random(24)
+    texts = [character for character in map(chr, range(sys.maxunicode + 1)) if known_to_python(character)]
+    # Bytes that are not UTF-8, or not quite.
+    scraps = [generator.randbytes(generator.randint(0, 8)) for _ in range(50_000)]
+    scraps += [bytes(generator.choices(b'\xed\xa0\x80\xf4\x90\xc0\xe2\x80\xa8a"', k=6)) for _ in range(50_000)]
+    decoded = [scrap.decode("utf-8", "surrogateescape") for scrap in scraps]
+    texts += [text for text in decoded if all(0xDC80 <= ord(c) <= 0xDCFF or known_to_python(c) for c in text)]
+    operands = [text.encode("utf-8", "surrogateescape").hex() for text in texts]
+    assert differences(operands, [go_quoted(text) for text in texts], ask("quote", operands)) == []

@@ -1,14 +1,16 @@
-// Command strconv_peer reads and writes numbers with Go's own strconv, as Prometheus' parsers and encoder do.
+// Command strconv_peer reads and writes numbers and quotes texts with Go's own strconv, as Prometheus' programs do.
 //
 // Each line of standard input is an operation and its operand; each line of standard output is the answer:
 //
 //	float TEXT      the bits of the value in hexadecimal, "nan", "syntax" or "range"
 //	int TEXT        the int64 in decimal, "syntax" or "range"
 //	format BITS     the text of the float64 with these bits
+//	quote BYTES     the bytes, which are given in hexadecimal, in quotes
 package main
 
 import (
 	"bufio"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -56,6 +58,12 @@ func answer(operation, operand string) string {
 			return "0"
 		}
 		return strconv.FormatFloat(value, 'g', -1, 64)
+	case "quote":
+		text, err := hex.DecodeString(operand)
+		if err != nil {
+			panic(err)
+		}
+		return strconv.Quote(string(text))
 	}
 	panic("unknown operation " + operation)
 }

@@ -1,0 +1,329 @@
+"""What all groups of a store declare and hold: the indexes by which a push is checked at the cost of the push."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from . import engine
+from .codes import Code, Severity
+from .diagnostics import Diagnostic, Place
+from .grouping import GroupingKey
+from .groups import ChangeKind, Group, StoredFamily
+from .model import LabelSet, MetricFamily, MetricType
+from .names import escape_help, is_legacy_metric_name, quote
+from .pushing import MAX_FINDINGS, Push, more_findings
+
+__all__ = ["Catalog", "identity"]
+
+# Which families' names are those of a summary's or histogram's samples. Gauge histograms are not looked at, nor does
+# Pushgateway.
+_SUFFIXES: Final[Mapping[MetricType, tuple[str, ...]]] = {
+    MetricType.SUMMARY: ("_count", "_sum"),
+    MetricType.HISTOGRAM: ("_count", "_sum", "_bucket"),
+}
+
+_OWN: Final = "this gateway's own metrics"
+
+
+def identity(key: GroupingKey) -> LabelSet:
+    """The labels of what the store says of a group: those of the key, and ``instance`` in any case.
+
+    >>> str(identity(GroupingKey("batch")))
+    '{instance="",job="batch"}'
+    """
+    return key.labels if "instance" in key.labels else LabelSet({"instance": "", **key.labels})
+
+
+class _Declared:
+    """A family that groups declare, all with one type."""
+
+    __slots__ = ("helped", "members", "type")
+
+    def __init__(self, type: MetricType) -> None:
+        self.type = type
+        self.members: set[GroupingKey] = set()
+        # Those of them that say something in their HELP line, in order.
+        self.helped: list[GroupingKey] = []
+
+
+class Catalog:
+    """Indexes over groups, which the caller keeps. Not safe for threads: whoever writes calls.
+
+    ``own`` are families that the store exposes besides what is pushed. Their types and help texts stand, and a push
+    must agree with them.
+    """
+
+    def __init__(self, own: Iterable[MetricFamily]) -> None:
+        self.own: dict[str, MetricFamily] = {family.name: family for family in own}
+        self.groups: dict[GroupingKey, Group] = {}
+        self.series = engine.SeriesIndex()
+        self._declared: dict[str, _Declared] = {}
+        # Numbers of groups, from 1 on, and the other way round. A group keeps its number until it is retired.
+        self._numbers: dict[GroupingKey, int] = {}
+        self._keys: dict[int, GroupingKey] = {}
+        # How many numbers were given.
+        self.numbered = 0
+        self._identities: dict[LabelSet, GroupingKey] = {}
+        # Names of families whose metadata may be others than when this was taken last.
+        self._touched: set[str] = set()
+
+    def number(self, key: GroupingKey) -> int:
+        """The number of a group that is there, or was and is not retired."""
+        return self._numbers[key]
+
+    def retire(self, key: GroupingKey) -> None:
+        """Forget the number of a group that is gone for good."""
+        del self._keys[self._numbers.pop(key)]
+
+    # ------------------------------------------------------------------------------------------------------ changes
+
+    def replace(self, key: GroupingKey, new: Group | None) -> Group | None:
+        """Let a group become another one, or nothing; gives what it was.
+
+        Whoever takes a push has asked for :meth:`findings` before. Groups that cannot be in one store, as a journal
+        might hold them, are a ValueError; the catalog is of no use then.
+        """
+        if new is not None and self.has_another(key):
+            raise ValueError(f"{key} and {self._identities[identity(key)]} are one group to whoever scrapes them")
+        old = self.groups.get(key)
+        before = old.families if old else {}
+        after = new.families if new else {}
+        if key not in self._numbers:
+            self.numbered += 1
+            self._numbers[key] = self.numbered
+            self._keys[self.numbered] = key
+        number = self._numbers[key]
+        # What is gone goes first: a series may have moved from one family of the group to another one.
+        for name, stored in before.items():
+            later = after.get(name)
+            if later is stored:
+                continue
+            self.series.remove(stored.family.samples, number)
+            if later is None or not _says_the_same(stored, later):
+                self._forget(key, stored.family)
+        for name, stored in after.items():
+            earlier = before.get(name)
+            if earlier is stored:
+                continue
+            self.series.add(stored.family.samples, number)
+            if earlier is None or not _says_the_same(earlier, stored):
+                self._learn(key, stored.family)
+        if new is not None:
+            self.groups[key] = new
+            self._identities[identity(key)] = key
+        elif old is not None:
+            del self.groups[key]
+            del self._identities[identity(key)]
+        return old
+
+    def touched(self) -> set[str]:
+        """The names of families whose metadata may have changed since this was asked last."""
+        names, self._touched = self._touched, set()
+        return names
+
+    def _learn(self, key: GroupingKey, family: MetricFamily) -> None:
+        self._touched.add(family.name)
+        declared = self._declared.get(family.name)
+        if declared is None:
+            declared = self._declared[family.name] = _Declared(family.type)
+        elif declared.type is not family.type:
+            other = self._name_of_other(key, declared)
+            raise ValueError(f"group {key} has `{family.name}` as {family.type}, and {other} as {declared.type}")
+        declared.members.add(key)
+        if family.help:
+            insort(declared.helped, key)
+
+    def _forget(self, key: GroupingKey, family: MetricFamily) -> None:
+        self._touched.add(family.name)
+        declared = self._declared[family.name]
+        declared.members.remove(key)
+        if family.help:
+            del declared.helped[bisect_left(declared.helped, key)]
+        if not declared.members:
+            del self._declared[family.name]
+
+    # ----------------------------------------------------------------------------------------------------- questions
+
+    def metadata(self, name: str) -> MetricFamily | None:
+        """A family of that name without samples, with the type and the help text that are shown; ``None`` if no group
+        has it.
+        """
+        declared = self._declared.get(name)
+        if declared is None:
+            return None
+        help = self._help(name, declared)
+        return MetricFamily(name, declared.type, help)
+
+    def _help(self, name: str, declared: _Declared) -> str | None:
+        own = self.own.get(name)
+        if own is not None:
+            return own.help
+        if declared.helped:
+            return self.groups[declared.helped[0]].families[name].family.help
+        return None
+
+    def has_another(self, key: GroupingKey) -> bool:
+        """Whether what the store says of this group, it says of another one already."""
+        return self._identities.get(identity(key), key) != key
+
+    def findings(self, push: Push) -> Iterator[Diagnostic]:
+        """What contradicts what the store holds (errors), and what merely differs (warnings)."""
+        if self.has_another(push.key):
+            yield self._second_identity(push)
+        group = self.groups.get(push.key)
+        held = group.families if group else {}
+        for name, family in push.families.items():
+            declared = self._declared.get(name)
+            stored = held.get(name)
+            own = self.own.get(name)
+            if own is not None and own.type is not family.type:
+                yield self._type_conflict(push, family, own.type, _OWN)
+                continue
+            collisions: list[Diagnostic] = []
+            # Where the group has the family with that type already, all others agree with it.
+            if stored is None or stored.family.type is not family.type:
+                alone = declared is None or declared.members <= {push.key}
+                if declared is not None and not alone and declared.type is not family.type:
+                    yield self._type_conflict(push, family, declared.type, self._name_of_other(push.key, declared))
+                    continue
+                collisions += self._suffix_collisions(push, family)
+            yield from collisions
+            # Families that collide may hold the same series.
+            if not collisions:
+                yield from self._duplicates(push, family)
+            if family.help:
+                yield from self._help_conflict(push, family, declared)
+
+    def _second_identity(self, push: Push) -> Diagnostic:
+        labels = identity(push.key)
+        line = f"push_time_seconds{labels}"
+        places = [Place.canonical(file, line, "") for file in (push.source.name, _name(self._identities[labels]))]
+        return _finding(Code.DUPLICATE_SAMPLE, places[0], places[1], {"series": line})
+
+    def _type_conflict(self, push: Push, family: MetricFamily, type: MetricType, where: str) -> Diagnostic:
+        line, word = _type_line(family.name, type)
+        related = Place.canonical(where, line, "")
+        related = replace(related, caret=(len(related.excerpt) - len(word), len(related.excerpt)))
+        details = {"family": family.name, "first": word, "second": _word(family.type)}
+        if where == _OWN:
+            details["own"] = where
+        return _finding(Code.TYPE_CONFLICT, push.type_place(family.name), related, details)
+
+    def _name_of_other(self, key: GroupingKey, declared: _Declared) -> str:
+        return _name(min(member for member in declared.members if member != key))
+
+    def _type_after(self, push: Push, name: str) -> MetricType | None:
+        """The type that a family will have once the push is applied; ``None`` if it won't be there."""
+        if name in push.families:
+            return push.families[name].type
+        if name in self.own:
+            return self.own[name].type
+        declared = self._declared.get(name)
+        if declared is None or (push.kind is ChangeKind.PUT and declared.members == {push.key}):
+            return None
+        return declared.type
+
+    def _who_says(self, push: Push, name: str) -> str:
+        """Who has a family that will be there."""
+        if name in push.families:
+            return push.source.name
+        if name in self.own:
+            return _OWN
+        declared = self._declared[name]
+        return _name(push.key) if declared.members == {push.key} else self._name_of_other(push.key, declared)
+
+    def _suffix_collisions(self, push: Push, family: MetricFamily) -> Iterator[Diagnostic]:
+        others = [family.name + suffix for suffix in _SUFFIXES.get(family.type, ())]
+        for suffix in ("_count", "_sum", "_bucket"):
+            base = family.name.removesuffix(suffix)
+            if base and base != family.name:
+                type = self._type_after(push, base)
+                if type is not None and suffix in _SUFFIXES.get(type, ()):
+                    others.append(base)
+        for other in others:
+            type = self._type_after(push, other)
+            # Of two families of one push, the one that is looked at later has found both.
+            if type is not None and not (other in push.families and other > family.name):
+                line, _ = _type_line(other, type)
+                related = Place.canonical(self._who_says(push, other), line, "")
+                start = len("# TYPE ")
+                related = replace(related, caret=(start, start + len(line.split()[2])))
+                yield _finding(Code.SUFFIX_COLLISION, push.name_place(family.name), related, {"name": family.name})
+
+    def _duplicates(self, push: Push, family: MetricFamily) -> Iterator[Diagnostic]:
+        # A group that is not there has no number, and no series: nor has number 0.
+        number = self._numbers.get(push.key, 0)
+        conflicts = self.series.conflicts(family.samples, number)
+        if not conflicts:
+            return
+        told = conflicts[:MAX_FINDINGS]
+        series = {index: family.samples[index].series for index, _ in told}
+        # The lines of these series as the other groups have them.
+        wanted = set(series.values())
+        lines = {
+            (other, sample.series): str(sample)
+            for other in {other for _, other in told}
+            for sample in self.groups[self._keys[other]].families[family.name].family.samples
+            if sample.series in wanted
+        }
+        for index, other in told:
+            # Series are known by fingerprints: one in very many might be another one's, and is refused all the same.
+            line = lines.get((other, series[index]), series[index])
+            related = Place.canonical(_name(self._keys[other]), line, "")
+            place = push.sample_place(family.name, index)
+            yield _finding(Code.DUPLICATE_SAMPLE, place, related, {"series": series[index]})
+        if len(conflicts) > MAX_FINDINGS:
+            yield more_findings(push.source.name, len(conflicts) - MAX_FINDINGS)
+
+    def _help_conflict(self, push: Push, family: MetricFamily, declared: _Declared | None) -> Iterator[Diagnostic]:
+        own = self.own.get(family.name)
+        first = None
+        if own is not None:
+            kept = own.help
+        else:
+            others = (key for key in (declared.helped[:2] if declared else ()) if key != push.key)
+            first = next(others, None)
+            if first is None:
+                return
+            kept = self.groups[first].families[family.name].family.help
+        if not family.help or not kept or kept == family.help:
+            return
+        where = _OWN if first is None else _name(first)
+        is_kept = first is not None and push.key < first
+        texts = [(where, kept), (push.source.name, family.help)]
+        if is_kept:
+            texts.reverse()
+        (kept_in, kept), (dropped_in, dropped) = texts
+        places = [
+            Place.canonical(file, f"# HELP {_written(family.name)} {escape_help(text)}", "")
+            for file, text in ((dropped_in, dropped), (kept_in, kept))
+        ]
+        details = {"family": family.name, "first_input": kept_in, "second_input": dropped_in}
+        yield Diagnostic.of_places(Code.HELP_CONFLICT, Severity.WARNING, places[0], places[1], details)
+
+
+def _says_the_same(one: StoredFamily, other: StoredFamily) -> bool:
+    return one.family.type is other.family.type and one.family.help == other.family.help
+
+
+def _finding(code: Code, place: Place, related: Place, details: Mapping[str, str]) -> Diagnostic:
+    return Diagnostic.of_places(code, Severity.ERROR, place, related, {**details, "group": related.filename})
+
+
+def _name(key: GroupingKey) -> str:
+    return f"group {key}"
+
+
+def _word(type: MetricType) -> str:
+    return "untyped" if type is MetricType.UNKNOWN else type.value
+
+
+def _written(name: str) -> str:
+    return name if is_legacy_metric_name(name) else quote(name)
+
+
+def _type_line(name: str, type: MetricType) -> tuple[str, str]:
+    return f"# TYPE {_written(name)} {_word(type)}", _word(type)

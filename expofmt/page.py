@@ -1,0 +1,165 @@
+"""The text that a store is scraped for: kept family by family, with what changed merged in when it is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from . import engine
+from .formats import Format
+from .model import MetricFamily, MetricType, Samples
+from .names import EscapingScheme, is_legacy_label_name, is_legacy_metric_name
+
+__all__ = ["Delta", "Page"]
+
+# Number of the owner of what the store exposes of itself.
+_STORE: Final = 0
+
+
+class Delta:
+    """What changed since a page was last brought up to date: later changes of the same family and group replace
+    earlier ones.
+
+    ``families`` are those whose metadata may have changed, without samples; ``None`` where no group has one any more.
+    Groups with numbers above ``shown`` are not on the page: what comes and goes unseen leaves no trace.
+    """
+
+    def __init__(self, shown: float = math.inf) -> None:
+        self.shown = shown
+        self.families: dict[str, MetricFamily | None] = {}
+        self.samples: dict[str, dict[int, Samples | None]] = {}
+
+    def set(self, name: str, owner: int, samples: Samples | None) -> None:
+        """The samples that a group has of a family from now on; ``None`` if it has none."""
+        self.samples.setdefault(name, {})[owner] = samples
+
+    def update(self, later: Delta) -> None:
+        """Add changes that came later."""
+        self.families |= later.families
+        for name, owners in later.samples.items():
+            mine = self.samples.setdefault(name, {})
+            for owner, samples in owners.items():
+                if samples is None and owner > self.shown:
+                    mine.pop(owner, None)
+                else:
+                    mine[owner] = samples
+            if not mine and self.families[name] is None:
+                del self.samples[name], self.families[name]
+
+
+class _Entry:
+    """A family: its metadata lines, and the samples of all groups."""
+
+    __slots__ = ("family", "gathered", "head", "odd")
+
+    def __init__(self, family: MetricFamily) -> None:
+        # Owners with names in it that escaping may change.
+        self.odd: set[int] = set()
+        self.gathered = engine.Gathered(family.name, family.type)
+        self.describe(family)
+
+    def put(self, owner: int, samples: Samples) -> None:
+        self.gathered.put(samples, owner)
+        if all(map(is_legacy_label_name, samples.label_names())):
+            self.odd.discard(owner)
+        else:
+            self.odd.add(owner)
+
+    def remove(self, owner: int) -> None:
+        self.gathered.remove(owner)
+        self.odd.discard(owner)
+
+    def text(self, escaping: EscapingScheme) -> tuple[bytes, bytes]:
+        """The metadata lines and the samples' lines. Those with names that escaping may change are written anew."""
+        if escaping is EscapingScheme.ALLOW_UTF8 or (not self.odd and is_legacy_metric_name(self.family.name)):
+            return self.head, self.gathered.text()
+        return engine.encode([self.whole()], format=Format.TEXT, escaping=escaping), b""
+
+    def whole(self) -> MetricFamily:
+        return self.family.with_samples(self.gathered.samples())
+
+    def describe(self, family: MetricFamily) -> None:
+        self.family = family
+        self.head = engine.encode([family], format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
+
+
+class Page:
+    """All families with the samples of all groups. Not safe for threads."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        # In order; None when it is to be found out again.
+        self._names: list[str] | None = []
+        self._own: frozenset[str] = frozenset()
+
+    def apply(self, delta: Delta) -> None:
+        """Bring it up to date. To apply the same once more changes nothing, not even after an interruption."""
+        for name, family in delta.families.items():
+            self._describe(name, family)
+        for name, owners in delta.samples.items():
+            entry = self._entries.get(name)
+            if entry is None:
+                continue
+            for owner, samples in owners.items():
+                if samples is None:
+                    entry.remove(owner)
+                else:
+                    entry.put(owner, samples)
+
+    def _describe(self, name: str, family: MetricFamily | None) -> None:
+        entry = self._entries.get(name)
+        if family is None:
+            if entry is not None and name not in self._own:
+                self._names = None
+                del self._entries[name]
+            return
+        family = _printed(family)
+        if entry is None:
+            self._names = None
+        if entry is None or entry.family.type is not family.type:
+            # Only a family that one group has alone can change its type, and then all its samples are new.
+            self._entries[name] = _Entry(family)
+        elif entry.family.help != family.help:
+            entry.describe(family)
+
+    def show_own(self, families: Iterable[MetricFamily]) -> None:
+        """Let these be what the store exposes of itself, in the place of what it exposed before."""
+        given = {family.name: family for family in families}
+        for name in self._own - given.keys():
+            entry = self._entries[name]
+            entry.remove(_STORE)
+            if not entry.gathered.owners():
+                self._own -= {name}
+                self._describe(name, None)
+        self._own = frozenset(given)
+        for name, family in given.items():
+            if {"instance", "job"} <= family.samples.label_names():
+                raise ValueError(f"`own` gives samples of {name} with `job` and `instance`, which tell groups apart")
+            self._describe(name, family)
+            self._entries[name].put(_STORE, family.samples)
+
+    def text(self, names: Collection[str] | None, escaping: EscapingScheme) -> bytes:
+        """Canonical text; of some families, if names are given. Families without samples are left out."""
+        return b"".join(part for entry in self._chosen(names) for part in entry.text(escaping))
+
+    def families(self, names: Collection[str] | None) -> list[MetricFamily]:
+        """The same as families, by name."""
+        families = (entry.whole() for entry in self._chosen(names))
+        return [family.with_samples(family.samples.sorted(family.name, family.type)) for family in families]
+
+    def _chosen(self, names: Collection[str] | None) -> Iterator[_Entry]:
+        """Those that have samples, in order of their names."""
+        if self._names is None:
+            self._names = sorted(self._entries)
+        for name in self._names if names is None else sorted(self._entries.keys() & set(names)):
+            entry = self._entries[name]
+            if len(entry.gathered) > 0:
+                yield entry
+
+
+def _printed(family: MetricFamily) -> MetricFamily:
+    """What the metadata lines say, without samples."""
+    # The text format has no other word for it, and its samples are those of a histogram.
+    type = MetricType.HISTOGRAM if family.type is MetricType.GAUGEHISTOGRAM else family.type
+    return MetricFamily(family.name, type, family.help)

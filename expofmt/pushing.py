@@ -1,0 +1,499 @@
+"""A push, from the body of a request to families that a store can hold: read, labelled, completed, within limits."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from itertools import accumulate
+from typing import Final, Literal, NamedTuple, Self, get_args
+
+from . import engine
+from .codes import Code, Profile, Severity
+from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, LimitError, Place
+from .formats import Format
+from .grouping import GroupingKey
+from .groups import ChangeKind
+from .merge import MergePolicy, merge
+from .model import Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples
+from .names import Names, quote
+from .parse import parse
+from .render import render
+from .source import Source, Span
+from .values import parse_float
+
+__all__ = ["MAX_FINDINGS", "TIME_FAMILIES", "Limits", "Push", "PushPolicy", "accumulated", "more_findings", "prepared"]
+
+# What the store itself says of each group; a push cannot say it.
+TIME_FAMILIES: Final[Mapping[str, str]] = {
+    "push_time_seconds": "Last Unix time when changing this group in the Pushgateway succeeded.",
+    "push_failure_time_seconds": "Last Unix time when changing this group in the Pushgateway failed.",
+    "push_expiry_time_seconds": "Unix time when this group will expire unless it is pushed again.",
+}
+
+# What Pushgateway finds after it has read a push, when it compares: such a push is remembered as a failure of its
+# group.
+_REMEMBERED: Final = frozenset((Code.DUPLICATE_SAMPLE, Code.EXPLICIT_TIMESTAMP, Code.RESERVED_LABEL_NAME))
+
+# Samples that Pushgateway drops, all but their label set.
+_DROPPED: Final = frozenset((Code.MISSING_LE, Code.NAN_BOUND, Code.STRAY_SAMPLE, Code.MISSING_QUANTILE))
+
+# A histogram that has one of these is not printed as it was pushed.
+_INCOMPLETE: Final = _DROPPED | {Code.MISSING_INF_BUCKET, Code.MISSING_SUM, Code.MISSING_COUNT}
+
+# The label that tells the samples of a metric apart.
+_POINT_LABELS: Final[Mapping[MetricType, str]] = {MetricType.HISTOGRAM: "le", MetricType.SUMMARY: "quantile"}
+
+_INSTANCE: Final = LabelSet(instance="")
+
+# How many diagnostics of one kind a push is refused with.
+MAX_FINDINGS: Final = 1000
+
+PushOp = Literal["replace", "last", "sum", "min", "max"]
+
+
+class _Rule(NamedTuple):
+    pattern: str
+    type: MetricType | None
+    op: PushOp
+
+
+@dataclass(frozen=True, slots=True)
+class PushPolicy:
+    """What becomes of a family that is pushed again to the same group: replaced, as Pushgateway does, or accumulated.
+
+    ``replace`` takes the pushed family in the place of the old one; the others keep the series of both, and settle
+    those that both have: ``last`` by the push, ``sum``, ``min`` and ``max`` by value. Histograms must agree on their
+    bounds, and quantiles cannot be summed: such a push is refused. Immutable.
+
+    >>> policy = PushPolicy.parse("counter=sum,jobs_*=max")
+    >>> policy.op_for("jobs_total", MetricType.COUNTER), policy.op_for("up", MetricType.GAUGE)
+    ('max', 'replace')
+    """
+
+    rules: tuple[_Rule, ...] = ()
+    default: PushOp = "replace"
+
+    @classmethod
+    def parse(cls, text: str, /) -> Self:
+        """A policy as it is spelled on a command line: ``replace``, or ``what=operation`` with commas between.
+
+        ``what`` is a metric type or a glob pattern of family names; names go before types, and of several patterns the
+        first that fits counts. An operation alone is for all other families. Raises ValueError.
+
+        >>> PushPolicy.parse("avg")
+        Traceback (most recent call last):
+        ValueError: unknown operation `avg`: expected one of replace, last, sum, min, max
+        """
+        rules: list[_Rule] = []
+        default: PushOp = "replace"
+        for item in text.split(","):
+            what, equals, word = (part.strip() for part in item.rpartition("="))
+            op = _push_op(word)
+            if not equals:
+                default = op
+                continue
+            try:
+                rules.append(_Rule("*", MetricType("unknown" if what == "untyped" else what), op))
+            except ValueError:
+                rules.append(_Rule(what, None, op))
+        return cls(tuple(sorted(rules, key=lambda rule: rule.type is not None)), default)
+
+    def op_for(self, name: str, type: MetricType) -> PushOp:
+        """The operation for a family.
+
+        >>> PushPolicy().op_for("up", MetricType.GAUGE)
+        'replace'
+        """
+        for rule in self.rules:
+            if rule.type is type or (rule.type is None and fnmatchcase(name, rule.pattern)):
+                return rule.op
+        return self.default
+
+
+def _push_op(word: str) -> PushOp:
+    for op in get_args(PushOp):
+        if word == op:
+            return op  # type: ignore[no-any-return]
+    raise ValueError(f"unknown operation `{word}`: expected one of {', '.join(get_args(PushOp))}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a store takes; ``None`` is no limit. A push beyond one is a LimitError, and nothing of it is stored.
+
+    ``body_bytes``: of one push; ``push_series``: in one push; ``label_value_bytes``: of one label value in UTF-8,
+    grouping labels included; ``groups`` and ``series``: in the store. A limit below 0 is a ValueError.
+
+    >>> Limits(groups=10_000).groups
+    10000
+    """
+
+    body_bytes: int | None = None
+    push_series: int | None = None
+    label_value_bytes: int | None = None
+    groups: int | None = None
+    series: int | None = None
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if value is not None and value < 0:
+                raise ValueError(f"a limit is not negative: {limit.name}={value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push that was read and labelled; ``pushed`` holds its families as they were given, for places to point at."""
+
+    kind: ChangeKind
+    key: GroupingKey
+    families: Mapping[str, MetricFamily]
+    pushed: Exposition
+    source: Source
+    # Whether the text of the source is what was given; if not, it was made for the occasion.
+    is_text: bool
+    lifetime_ns: int | None = None
+    warnings: list[Diagnostic] = field(default_factory=list)
+    # What is wrong with it and is to be remembered as a failure of its group.
+    errors: list[Diagnostic] = field(default_factory=list)
+    # The families whose samples are not those that were pushed, one by one.
+    completed: set[str] = field(default_factory=set)
+
+    def type_place(self, name: str) -> Place:
+        """The type on the TYPE line of a family; where there is none, its first sample."""
+        return self._metadata_place(name, "type")
+
+    def name_place(self, name: str) -> Place:
+        """The name of a family on its TYPE line; where there is none, its first sample."""
+        return self._metadata_place(name, "name")
+
+    def _metadata_place(self, name: str, part: str) -> Place:
+        names = b"|".join({re.escape(name.encode()), re.escape(quote(name).encode())})
+        pattern = rb"^[ \t]*#[ \t]*TYPE[ \t]+(?P<name>%s)[ \t]+(?P<type>\S+)" % names
+        line = re.search(pattern, self.source.data, re.MULTILINE)
+        return self._place(Span(*line.span(part))) if line else self.pushed_place(name, 0)
+
+    def pushed_place(self, name: str, index: int) -> Place:
+        """A sample, by its number in its family as it was pushed."""
+        samples = self.pushed[name].samples
+        span = samples.span(index)
+        if span is None:
+            return Place.canonical(self.source.name, str(samples[index]), "")
+        return self._place(span)
+
+    def sample_place(self, name: str, index: int) -> Place:
+        """A sample, by its number in its family as the group gets it; the first of its metric, if it was not pushed."""
+        if name not in self.completed:
+            return self.pushed_place(name, index)
+        family = self.families[name]
+        label = _POINT_LABELS[family.type]
+        sample = family.samples[index]
+        metric = _without(sample.labels, label)
+        given = self.pushed[name].samples.with_labels(self.key.labels, _INSTANCE)
+        of_metric = [number for number, each in enumerate(given) if _without(each.labels, label) == metric]
+        exact = (number for number in of_metric if given[number].series == sample.series)
+        return self.pushed_place(name, next(exact, of_metric[0]))
+
+    def _place(self, span: Span) -> Place:
+        place = Place.of(self.source, span, "")
+        return place if self.is_text else _placeless(place)
+
+
+def prepared(
+    kind: ChangeKind,
+    key: GroupingKey,
+    body: bytes | bytearray | memoryview | str | Exposition,
+    *,
+    format: Format,
+    names: Names,
+    limits: Limits,
+    lifetime_ns: int | None,
+) -> Push:
+    """Read a push as Pushgateway does, give its samples the labels of their group, and complete what is incomplete.
+
+    An exposition is read as the text that it is rendered to, so that it can hold no more than a text.
+
+    Raises ParseError for what Pushgateway's parser refuses, ConsistencyError for what no text can say, and LimitError.
+    What is refused when pushes are compared is in ``errors`` of the result, since it is to be remembered.
+    """
+    filename = f"{kind.upper()} {key.to_path(names=names)}"
+    if limits.label_value_bytes is not None:
+        for label, value in key.items():
+            _check_value(
+                limits.label_value_bytes, label, value, Place.canonical(filename, f"{label}={quote(value)}", "")
+            )
+    is_text = not isinstance(body, Exposition)
+    if isinstance(body, Exposition):
+        if body.filename != Exposition.DEFAULT_FILENAME:
+            filename = body.filename
+        data = _rendered(Exposition(body.values(), filename=filename))
+    elif isinstance(body, str):
+        data = body.encode("utf-8", "surrogatepass")
+    elif isinstance(body, (bytes, bytearray, memoryview)):
+        data = bytes(body)
+    else:
+        raise TypeError(f"the body of a push is bytes, str or an Exposition, not {type(body).__name__}")
+    _check_limit(limits.body_bytes, len(data), Code.BODY_TOO_LARGE, filename)
+    source = Source(filename, data)
+    try:
+        pushed, found = _read(source, format, names)
+    except ExpositionError as error:
+        raise error if is_text else type(error)(map(_unplaced, error.diagnostics)) from None
+    if not is_text:
+        found = list(map(_unplaced, found))
+    families = {name: family for name, family in pushed.items() if family.samples}
+    push = Push(kind, key, families, pushed, source, is_text, lifetime_ns)
+    for diagnostic in found:
+        (push.errors if diagnostic.severity is Severity.ERROR else push.warnings).append(diagnostic)
+    for name in sorted(TIME_FAMILIES.keys() & families.keys()):
+        push.warnings.append(_finding(Code.RESERVED_FAMILY, Severity.WARNING, push.type_place(name), family=name))
+        del families[name]
+    _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)
+    if not push.errors:
+        families |= {family.name: family for family in _labelled(push, limits)}
+    return push
+
+
+def _rendered(exposition: Exposition) -> bytes:
+    try:
+        return render(exposition)
+    except ConsistencyError as error:
+        raise ConsistencyError(
+            replace(each, help="push what `render(exposition, lossy=True)` gives") if each.help else each
+            for each in error.diagnostics
+        ) from None
+
+
+def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, list[Diagnostic]]:
+    found: list[Diagnostic] = []
+    try:
+        read = parse(
+            source.data,
+            format=format,
+            strict=True,
+            profile=Profile.PUSHGATEWAY,
+            names=names,
+            filename=source.name,
+            max_diagnostics=MAX_FINDINGS,
+            on_warning=found.append,
+        )
+    except ConsistencyError as error:
+        errors = [diagnostic for diagnostic in error.diagnostics if diagnostic.severity is Severity.ERROR]
+        if not all(diagnostic.code in _REMEMBERED for diagnostic in errors):
+            raise
+        return parse(source.data, format=format, filename=source.name), list(error.diagnostics)
+    return read, found
+
+
+def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
+    """The families as the group has them; what is wrong with single samples goes to the push."""
+    if not push.families:
+        return
+    for name, samples in _with_group_labels(push).items():
+        family = push.families[name]
+        if limits.label_value_bytes is not None:
+            _check_values(push, name, samples, limits.label_value_bytes)
+        _find_duplicates(push, name, family.type, samples)
+        if family.type in _POINT_LABELS and not push.errors:
+            _find_united(push, family, samples)
+        faults = samples.histogram_faults(name, family.type)
+        dropped = [(code, index) for code, index, _ in faults if code in _DROPPED]
+        for code, index in dropped[:MAX_FINDINGS]:
+            push.warnings.append(_finding(Code(code), Severity.WARNING, push.pushed_place(name, index)))
+        if len(dropped) > MAX_FINDINGS:
+            push.warnings.append(more_findings(push.source.name, len(dropped) - MAX_FINDINGS))
+        if _is_incomplete(family, samples, {code for code, _, _ in faults}):
+            completed = _completed(family, samples)
+            if completed is not None:
+                push.completed.add(name)
+                samples = completed
+                if not push.errors and samples.duplicates(name=name, type=family.type):
+                    # A sample without a suffix, whose bucket is there already.
+                    place = push.pushed_place(name, dropped[0][1])
+                    push.errors.append(_finding(Code.DUPLICATE_BUCKET, Severity.ERROR, place))
+        yield family.with_samples(samples)
+
+
+def _with_group_labels(push: Push) -> dict[str, Samples]:
+    """The samples of each family with the labels of the group.
+
+    All are labelled together and share the columns that they are kept in, which takes less time, and less than half of
+    the memory that columns of a few samples each would take. They are compact, since the group outlives the text of
+    the push.
+    """
+    families = push.families.values()
+    first, *others = (family.samples for family in families)
+    together = first.concat(*others).with_labels(push.key.labels, _INSTANCE).compact()
+    ends = list(accumulate(len(family.samples) for family in families))
+    starts = [0, *ends]
+    return {name: together[start:end] for name, start, end in zip(push.families, starts, ends, strict=False)}
+
+
+def _find_duplicates(push: Push, name: str, type: MetricType, samples: Samples) -> None:
+    repeated = samples.duplicates(name=name, type=type)
+    for index, first in repeated[:MAX_FINDINGS]:
+        alike = type is not MetricType.HISTOGRAM or samples[index].labels == samples[first].labels
+        code = Code.DUPLICATE_SAMPLE if alike else Code.DUPLICATE_BUCKET
+        place, related = push.pushed_place(name, index), push.pushed_place(name, first)
+        pushed = push.pushed[name].samples
+        # Perhaps they are one only in the group.
+        differ = code is Code.DUPLICATE_SAMPLE and pushed[index].labels != pushed[first].labels
+        details = {"labelled": samples[index].series} if differ else {}
+        push.errors.append(Diagnostic.of_places(code, Severity.ERROR, place, related, details))
+    if len(repeated) > MAX_FINDINGS:
+        push.errors.append(more_findings(push.source.name, len(repeated) - MAX_FINDINGS))
+
+
+def _find_united(push: Push, family: MetricFamily, samples: Samples) -> None:
+    """Find metrics of several samples that only the labels of the group make one."""
+    if family.samples.label_names().isdisjoint({"instance", *push.key}):
+        return
+    label = _POINT_LABELS[family.type]
+    firsts: dict[LabelSet, int] = {}
+    for index, (given, sample) in enumerate(zip(family.samples, samples, strict=True)):
+        first = firsts.setdefault(_without(sample.labels, label), index)
+        if _without(given.labels, label) != _without(family.samples[first].labels, label):
+            places = push.pushed_place(family.name, index), push.pushed_place(family.name, first)
+            details = {"labelled": f"{family.name}{_without(sample.labels, label)}"}
+            push.errors.append(Diagnostic.of_places(Code.DUPLICATE_SAMPLE, Severity.ERROR, *places, details))
+            return
+
+
+def _check_values(push: Push, family: str, samples: Samples, limit: int) -> None:
+    for label in samples.label_names():
+        # A predicate is called once for each distinct value.
+        for sample in samples.select({label: lambda value: len(value.encode()) > limit})[:1]:
+            index = next(index for index, each in enumerate(samples) if each.labels == sample.labels)
+            _check_value(limit, label, sample.labels[label], push.pushed_place(family, index))
+
+
+def _check_value(limit: int, label: str, value: str, place: Place) -> None:
+    if (found := len(value.encode())) > limit:
+        details = {"label": label, "limit": f"{limit:,}", "found_number": f"{found:,}"}
+        raise LimitError([_finding(Code.LABEL_VALUE_TOO_LONG, Severity.ERROR, place, **details)])
+
+
+def _is_incomplete(family: MetricFamily, samples: Samples, faults: set[str]) -> bool:
+    """Whether the samples may not be all that Pushgateway prints, or not as it prints them."""
+    if family.type is MetricType.HISTOGRAM:
+        misplaced = samples.select({"le": bool}).names() - {f"{family.name}_bucket"}
+        return bool(misplaced or faults & _INCOMPLETE)
+    # Whether a summary lacks anything, the engine cannot tell.
+    return family.type is MetricType.SUMMARY
+
+
+class _Parts:
+    """What a histogram or summary consists of."""
+
+    __slots__ = ("count", "points", "sum")
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, float]] = []
+        self.sum: float | None = None
+        self.count: float | None = None
+
+
+def _completed(family: MetricFamily, samples: Samples) -> Samples | None:
+    """All samples that Pushgateway prints of a histogram or summary; ``None`` if it is these.
+
+    What it drops leaves its label set, and so a metric that may have nothing but zeros. A sample with the name of a
+    histogram and ``le`` is a bucket to it. This looks at each sample.
+    """
+    name, label = family.name, _POINT_LABELS[family.type]
+    is_histogram = family.type is MetricType.HISTOGRAM
+    point_name = f"{name}_bucket" if is_histogram else name
+    metrics: dict[LabelSet, _Parts] = {}
+    kept = 0
+    for sample in samples:
+        text = sample.labels.get(label)
+        labels = sample.labels if text is None else _without(sample.labels, label)
+        parts = metrics.setdefault(labels, _Parts())
+        if sample.name in (name, point_name):
+            if text is not None and not math.isnan(parse_float(text)):
+                parts.points.append((text, sample.value))
+                kept += sample.name == point_name
+        elif sample.name == f"{name}_sum":
+            parts.sum = sample.value
+            kept += text is None
+        else:
+            parts.count = sample.value
+            kept += text is None
+    completed: list[Sample] = []
+    for labels, parts in metrics.items():
+        if is_histogram and not any(parse_float(text) == math.inf for text, _ in parts.points):
+            parts.points.append(("+Inf", parts.count or 0.0))
+        completed += (Sample(point_name, {**labels, label: text}, value) for text, value in parts.points)
+        completed.append(Sample(f"{name}_sum", labels, parts.sum or 0.0))
+        completed.append(Sample(f"{name}_count", labels, parts.count or 0.0))
+    return None if len(completed) == kept == len(samples) else engine.pack(completed)
+
+
+def _without(labels: LabelSet, name: str) -> LabelSet:
+    return LabelSet({label: value for label, value in labels.items() if label != name})
+
+
+def accumulated(push: Push, old: Mapping[str, MetricFamily], policy: PushPolicy) -> Sequence[MetricFamily]:
+    """The pushed families, each as the policy makes it of the one that the group has.
+
+    Raises ConsistencyError where it cannot.
+    """
+    return [
+        _accumulated(push, family, old[name], policy.op_for(name, family.type)) if name in old else family
+        for name, family in push.families.items()
+    ]
+
+
+def _accumulated(push: Push, new: MetricFamily, old: MetricFamily, op: PushOp) -> MetricFamily:
+    if op == "replace":
+        return new
+    before = Exposition([old], filename=f"group {push.key}")
+    after = Exposition([new], filename=push.source.name)
+    try:
+        merged = merge(before, after, policy=MergePolicy(op))[new.name]
+    except ConsistencyError as error:
+        raise ConsistencyError(_in_the_push(push, new, each) for each in error.diagnostics) from None
+    # The help text is that of the push: it is the newer one.
+    return replace(merged, help=new.help)
+
+
+def _in_the_push(push: Push, family: MetricFamily, diagnostic: Diagnostic) -> Diagnostic:
+    """What is wrong between a push and its group, where it was pushed."""
+    line = diagnostic.place.excerpt
+    found = (index for index, sample in enumerate(family.samples) if str(sample).startswith(line))
+    index = next(found, None)
+    place = push.type_place(family.name) if index is None else push.sample_place(family.name, index)
+    help = "delete the group first, or choose another policy for this family, such as `replace`"
+    return replace(diagnostic, place=replace(place, label=diagnostic.place.label), help=help)
+
+
+def _check_limit(limit: int | None, found: int, code: Code, filename: str) -> None:
+    if limit is not None and found > limit:
+        raise limit_error(code, filename, limit, found)
+
+
+def limit_error(code: Code, filename: str, limit: int, found: int) -> LimitError:
+    """What a push is refused with that goes beyond a limit."""
+    place = Place.canonical(filename, "", "")
+    return LimitError([_finding(code, Severity.ERROR, place, limit=f"{limit:,}", found_number=f"{found:,}")])
+
+
+def more_findings(filename: str, count: int) -> Diagnostic:
+    """What stands for findings of one kind beyond those that are told."""
+    return _finding(Code.TOO_MANY_DIAGNOSTICS, Severity.INFO, Place.canonical(filename, "", ""), count=str(count))
+
+
+def _finding(code: Code, severity: Severity, place: Place, **details: str) -> Diagnostic:
+    return Diagnostic.of_places(code, severity, place, None, details)
+
+
+def _unplaced(diagnostic: Diagnostic) -> Diagnostic:
+    """The same without lines and columns, for a text that nobody has seen."""
+    related = None if diagnostic.related is None else _placeless(diagnostic.related)
+    return replace(diagnostic, place=_placeless(diagnostic.place), related=related)
+
+
+def _placeless(place: Place) -> Place:
+    return replace(place, span=None, line=None, column=None, end_line=None, end_column=None)
