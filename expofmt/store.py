@@ -683,7 +683,9 @@ class GroupStore:
             for change in journal.replay():
                 self._apply(change, before)
         except ValueError as error:
-            raise JournalError(f"the journal holds groups that contradict each other: {error}") from error
+            raise JournalError(
+                f"the journal holds groups that contradict each other: {error}; `expofmt journal check` lists them all"
+            ) from error
         self._publish(before, self._compared(before))
 
     # ------------------------------------------------------------------------------------------------------- reading

@@ -370,7 +370,7 @@ impl Owners {
         let samples = self.gathered.samples();
         assert_eq!(self.gathered.len(), all.len());
         assert_eq!(rows(&samples), placeless(rows(&all)));
-        let written = [Written { name: family.name, kind: family.kind, help: None, samples: &all }];
+        let written = [Written { name: family.name, kind: family.kind, help: None, samples: (&all).into() }];
         let expected = encode(&written, EscapingScheme::AllowUtf8, false);
         let lines = expected.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let change = self.gathered.change();
