@@ -222,6 +222,12 @@ def test_nearly_every_code_has_texts() -> None:
         Code.FORMAT_LOSS,
         Code.FOREIGN_SAMPLE,
         Code.TIMESTAMP_PRECISION,
+        Code.RESERVED_FAMILY,
+        Code.BODY_TOO_LARGE,
+        Code.TOO_MANY_SERIES,
+        Code.LABEL_VALUE_TOO_LONG,
+        Code.TOO_MANY_GROUPS,
+        Code.STORE_FULL,
         Code.TOO_MANY_DIAGNOSTICS,
     }
 
