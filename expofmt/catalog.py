@@ -12,8 +12,8 @@ from .codes import Code, Severity
 from .diagnostics import Diagnostic, Place
 from .grouping import GroupingKey
 from .groups import ChangeKind, Group, StoredFamily
-from .model import LabelSet, MetricFamily, MetricType
-from .names import escape_help, is_legacy_metric_name, quote
+from .model import LabelSet, MetricFamily, MetricType, text_word
+from .names import escape_help, written_name
 from .pushing import MAX_FINDINGS, Push, more_findings
 
 __all__ = ["Catalog", "identity"]
@@ -80,8 +80,8 @@ class Catalog:
 
     # ------------------------------------------------------------------------------------------------------ changes
 
-    def replace(self, key: GroupingKey, new: Group | None) -> Group | None:
-        """Let a group become another one, or nothing; gives what it was.
+    def replace(self, key: GroupingKey, new: Group | None) -> None:
+        """Let a group become another one, or nothing.
 
         Whoever takes a push has asked for :meth:`findings` before. Groups that cannot be in one store, as a journal
         might hold them, are a ValueError; the catalog is of no use then.
@@ -117,7 +117,6 @@ class Catalog:
         elif old is not None:
             del self.groups[key]
             del self._identities[identity(key)]
-        return old
 
     def touched(self) -> set[str]:
         """The names of families whose metadata may have changed since this was asked last."""
@@ -207,7 +206,7 @@ class Catalog:
         line, word = _type_line(family.name, type)
         related = Place.canonical(where, line, "")
         related = replace(related, caret=(len(related.excerpt) - len(word), len(related.excerpt)))
-        details = {"family": family.name, "first": word, "second": _word(family.type)}
+        details = {"family": family.name, "first": word, "second": text_word(family.type)}
         if where == _OWN:
             details["own"] = where
         return _finding(Code.TYPE_CONFLICT, push.type_place(family.name), related, details)
@@ -298,7 +297,7 @@ class Catalog:
             texts.reverse()
         (kept_in, kept), (dropped_in, dropped) = texts
         places = [
-            Place.canonical(file, f"# HELP {_written(family.name)} {escape_help(text)}", "")
+            Place.canonical(file, f"# HELP {written_name(family.name)} {escape_help(text)}", "")
             for file, text in ((dropped_in, dropped), (kept_in, kept))
         ]
         details = {"family": family.name, "first_input": kept_in, "second_input": dropped_in}
@@ -317,13 +316,5 @@ def _name(key: GroupingKey) -> str:
     return f"group {key}"
 
 
-def _word(type: MetricType) -> str:
-    return "untyped" if type is MetricType.UNKNOWN else type.value
-
-
-def _written(name: str) -> str:
-    return name if is_legacy_metric_name(name) else quote(name)
-
-
 def _type_line(name: str, type: MetricType) -> tuple[str, str]:
-    return f"# TYPE {_written(name)} {_word(type)}", _word(type)
+    return f"# TYPE {written_name(name)} {text_word(type)}", text_word(type)

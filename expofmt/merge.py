@@ -13,8 +13,8 @@ from typing import Final, Literal, NamedTuple, Self, get_args
 
 from .codes import Code, Severity, severity_of
 from .diagnostics import ConsistencyError, Diagnostic, Place
-from .model import TEXT_SUFFIXES, Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples
-from .names import escape_help, is_legacy_metric_name, quote
+from .model import TEXT_SUFFIXES, Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples, text_word
+from .names import escape_help, written_name
 
 # How samples of one series and time become one: not at all; the first or the last in order of the inputs; by value.
 Op = Literal["refuse", "first", "last", "sum", "min", "max"]
@@ -179,18 +179,18 @@ class _Member(NamedTuple):
     family: MetricFamily
 
     def metadata_place(self, keyword: str, text: str) -> Place:
-        return Place.canonical(self.filename, f"# {keyword} {_written(self.family.name)} {escape_help(text)}", "")
+        return Place.canonical(self.filename, f"# {keyword} {written_name(self.family.name)} {escape_help(text)}", "")
 
     def type_place(self) -> Place:
         """The TYPE line; or the first sample, if the family is likely to have no such line."""
         if self.family.type is MetricType.UNKNOWN and self.family.samples:
             return self.sample_place(0)
-        return self.metadata_place("TYPE", _type_word(self.family.type))
+        return self.metadata_place("TYPE", text_word(self.family.type))
 
     def name_place(self) -> Place:
         """The name on that line."""
         place = self.type_place()
-        name = _written(self.family.name)
+        name = written_name(self.family.name)
         start = max(place.excerpt.find(name), 0)
         return replace(place, caret=(start, min(start + len(name), len(place.excerpt))))
 
@@ -261,7 +261,7 @@ def _merge_family(group: Sequence[_Member], policy: MergePolicy, findings: _Find
     type = typed[0].family.type
     for member in typed:
         if member.family.type is not type:
-            details = {"family": name, "first": _type_word(type), "second": _type_word(member.family.type)}
+            details = {"family": name, "first": text_word(type), "second": text_word(member.family.type)}
             findings.add(Code.TYPE_CONFLICT, typed[0].type_place, member.type_place, details)
     unit = _agreed("UNIT", [(m, m.family.unit) for m in group], Code.UNIT_CONFLICT, findings)
     help = _agreed("HELP", [(m, m.family.help) for m in group], Code.HELP_CONFLICT, findings)
@@ -407,14 +407,6 @@ def _find_suffix_collisions(members: Mapping[str, Sequence[_Member]], findings: 
                 if order[name] > order[name + suffix]:
                     earlier, later = later, earlier
                 findings.add(Code.SUFFIX_COLLISION, earlier.name_place, later.name_place, {})
-
-
-def _written(name: str) -> str:
-    return name if is_legacy_metric_name(name) else quote(name)
-
-
-def _type_word(type: MetricType) -> str:
-    return "untyped" if type is MetricType.UNKNOWN else type.value
 
 
 __all__ = ["MergePolicy", "Op", "merge"]

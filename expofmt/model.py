@@ -46,6 +46,15 @@ class MetricType(StrEnum):
     UNKNOWN = "unknown"
 
 
+def text_word(type: MetricType) -> str:
+    """The word of the text format for a type, which has another one for ``unknown``.
+
+    >>> text_word(MetricType.UNKNOWN), text_word(MetricType.GAUGE)
+    ('untyped', 'gauge')
+    """
+    return "untyped" if type is MetricType.UNKNOWN else type.value
+
+
 # Which endings of a sample name belong to a family of a type in the text format. A gauge histogram has two
 # generations of them: Go's encoder writes _count and _sum, the Python client _gcount and _gsum.
 TEXT_SUFFIXES: Final[Mapping[MetricType, tuple[str, ...]]] = {

@@ -14,6 +14,7 @@ __all__ = [
     "is_legacy_metric_name",
     "quote",
     "unescape_name",
+    "written_name",
 ]
 
 # Which names are valid: those that may stand bare in every format, or any text that UTF-8 can hold.
@@ -127,6 +128,15 @@ def unescape_name(name: str, scheme: EscapingScheme) -> str:
     if any(_is_surrogate(int(code, 16)) for code in re.findall(_VALUES_ESCAPE, body) if code):
         return name
     return re.sub(_VALUES_ESCAPE, lambda match: chr(int(match[1], 16)) if match[1] else "_", body)
+
+
+def written_name(name: str) -> str:
+    """A metric name as lines of the text format have it: bare, or in quotes where it must be.
+
+    >>> written_name("http_requests"), written_name("http.requests")
+    ('http_requests', '"http.requests"')
+    """
+    return name if is_legacy_metric_name(name) else quote(name)
 
 
 def quote(text: str) -> str:

@@ -15,6 +15,7 @@ from ..names import (
     is_legacy_label_name,
     is_legacy_metric_name,
     quote,
+    written_name,
 )
 from ..values import format_float, format_timestamp_ms
 from .columns import NUMBER, LarkSamples, Pairs, bound_of, pack, pairs_of, point_of, split_point
@@ -97,7 +98,7 @@ def _family_as_it_is(family: MetricFamily, label_names: _LabelNames) -> Iterator
 
 
 def _metadata(family: MetricFamily) -> Iterator[str]:
-    name = family.name if is_legacy_metric_name(family.name) else quote(family.name)
+    name = written_name(family.name)
     if family.help is not None:
         yield f"# HELP {name} {escape_help(family.help)}\n"
     yield f"# TYPE {name} {_TYPE_WORDS.get(family.type, family.type)}\n"
