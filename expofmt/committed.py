@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .catalog import Catalog
@@ -42,10 +43,10 @@ class _Batch:
 
     def __init__(self) -> None:
         self.before: dict[GroupingKey, Group | None] = {}
-        # Which families of each are others since, or may be.
+        # The names of all families of each group that may be others since, so that the rest need not be looked at.
         self.names: dict[GroupingKey, set[str]] = {}
 
-    def add(self, key: GroupingKey, old: Group | None, names: Iterable[str]) -> None:
+    def add(self, key: GroupingKey, old: Group | None, names: AbstractSet[str]) -> None:
         self.before.setdefault(key, old)
         self.names.setdefault(key, set()).update(names)
 
@@ -125,27 +126,28 @@ class Committed:
     def _apply(self, change: Change, batch: _Batch) -> None:
         for key in list(self._catalog.groups) if change.key is None else [change.key]:
             old = self._catalog.groups.get(key)
-            batch.add(key, old, ())
-            self._catalog.replace(key, changed(old, change))
+            names = {family.name for family in change.families}
+            if old is not None and change.kind not in (ChangeKind.POST, ChangeKind.FAIL):
+                names.update(old.families)
+            batch.add(key, old, names)
+            self._catalog.replace(key, changed(old, change), names)
 
     def _take_back(self, batch: _Batch) -> None:
         # First all that is new, since what was there before may contradict it.
         for key in batch.before:
-            self._catalog.replace(key, None)
+            self._catalog.replace(key, None, batch.names[key])
         for key, group in batch.before.items():
             if group is None:
                 self._catalog.retire(key)
             else:
-                self._catalog.replace(key, group)
+                self._catalog.replace(key, group, batch.names[key])
 
     def _compared(self, batch: _Batch) -> Delta:
         """How the groups differ from what they were before the batch."""
         catalog = self._catalog
         delta = Delta()
         for key, old in batch.before.items():
-            new = catalog.groups.get(key)
-            names = {*(old.families if old else ()), *(new.families if new else ())}
-            compare(delta, catalog.number(key), key, old, new, names)
+            compare(delta, catalog.number(key), key, old, catalog.groups.get(key), batch.names[key])
         delta.families |= {name: catalog.metadata(name) for name in catalog.touched()}
         return delta
 
