@@ -125,7 +125,8 @@ class Limits:
     """How much a store takes; ``None`` is no limit. A push beyond one is a LimitError, and nothing of it is stored.
 
     ``body_bytes``: of one push; ``push_series``: in one push; ``label_value_bytes``: of one label value in UTF-8,
-    grouping labels included; ``groups`` and ``series``: in the store. A limit below 0 is a ValueError.
+    grouping labels included; ``groups`` and ``series``: in the store. What histograms and summaries get because they
+    lack it counts, too. A limit below 0 is a ValueError.
 
     >>> Limits(groups=10_000).groups
     10000
@@ -251,9 +252,9 @@ def prepared(
     for name in sorted(TIME_FAMILIES.keys() & families.keys()):
         push.warnings.append(_finding(Code.RESERVED_FAMILY, Severity.WARNING, push.type_place(name), family=name))
         del families[name]
-    _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)
     if not push.errors:
         families |= {family.name: family for family in _labelled(push, limits)}
+    _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)
     return push
 
 

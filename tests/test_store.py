@@ -426,9 +426,17 @@ def test_the_limit_of_series_counts_what_a_push_replaces() -> None:
     store.put(OTHER, "a 1\nb 1\n")
 
 
-def test_series_that_a_store_adds_count_like_others() -> None:
-    with pytest.raises(LimitError):
-        GroupStore(limits=Limits(series=2)).put(KEY, "# TYPE h histogram\nh_count 1\n")
+@pytest.mark.parametrize("limit", ["series", "push_series"])
+def test_series_that_a_store_adds_count_like_others(limit: str) -> None:
+    body = "# TYPE h histogram\nh_count 1\n"
+    with pytest.raises(LimitError, match="3 series"):
+        GroupStore(limits=Limits(**{limit: 2})).put(KEY, body)
+    GroupStore(limits=Limits(**{limit: 3})).put(KEY, body)
+
+
+def test_series_that_a_store_drops_do_not_count() -> None:
+    GroupStore(limits=Limits(series=2, push_series=2)).put(KEY, "# TYPE s summary\ns 1\ns_sum 1\ns_count 1\n")
+    GroupStore(limits=Limits(series=1, push_series=1)).put(KEY, "push_time_seconds 1\na 1\n")
 
 
 def test_delete_matching_wants_a_label() -> None:
