@@ -81,7 +81,8 @@ class PushPolicy:
         """A policy as it is spelled on a command line: ``replace``, or ``what=operation`` with commas between.
 
         ``what`` is a metric type or a glob pattern of family names; names go before types, and of several patterns the
-        first that fits counts. An operation alone is for all other families. Raises ValueError.
+        first that fits counts. An operation alone is for all other families. Raises ValueError, also for a name that
+        looks like a misspelled type; a family that is called so is written as a pattern, such as ``[c]ounters``.
 
         >>> PushPolicy.parse("avg")
         Traceback (most recent call last):
@@ -95,10 +96,10 @@ class PushPolicy:
             if not equals:
                 default = op
                 continue
-            try:
+            if what in _TYPE_WORDS:
                 rules.append(_Rule("*", MetricType("unknown" if what == "untyped" else what), op))
-            except ValueError:
-                rules.append(_Rule(what, None, op))
+            else:
+                rules.append(_Rule(_name_pattern(what), None, op))
         return cls(tuple(sorted(rules, key=lambda rule: rule.type is not None)), default)
 
     def op_for(self, name: str, type: MetricType) -> PushOp:
@@ -111,6 +112,23 @@ class PushPolicy:
             if rule.type is type or (rule.type is None and fnmatchcase(name, rule.pattern)):
                 return rule.op
         return self.default
+
+
+# As they are spelled in a policy.
+_TYPE_WORDS: Final = (*map(str, MetricType), "untyped")
+
+
+def _name_pattern(what: str) -> str:
+    """A pattern of names; ValueError for one that may be a misspelled type, and would silently fit nothing."""
+    from difflib import get_close_matches
+
+    if not what:
+        raise ValueError("an operation lacks the metric type or the name before its `=`")
+    near = [] if re.search(r"[*?[]", what) else get_close_matches(what.lower(), _TYPE_WORDS, 1, 0.8)
+    if near:
+        family = f"`[{what[0]}]{what[1:]}`"
+        raise ValueError(f"unknown metric type `{what}`: did you mean `{near[0]}`? A family called so is {family}")
+    return what
 
 
 def _push_op(word: str) -> PushOp:

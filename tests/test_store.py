@@ -285,10 +285,30 @@ def test_names_are_not_one_name() -> None:
 # ----------------------------------------------------------------------------------------------- policies, lifetimes
 
 
-@pytest.mark.parametrize("text", ["avg", "", "gauge=", "counter=sum,x"])
+@pytest.mark.parametrize("text", ["avg", "", "gauge=", "counter=sum,x", "=sum", "last,  =sum"])
 def test_policies_that_do_not_exist(text: str) -> None:
     with pytest.raises(ValueError, match="operation"):
         PushPolicy.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "type"),
+    [
+        ("countr=sum", "counter"),
+        ("max, Gauges = sum", "gauge"),
+        ("HISTOGRAM=sum", "histogram"),
+        ("typed=max", "untyped"),
+    ],
+)
+def test_a_misspelled_type_is_no_name(text: str, type: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown metric type `.*`: did you mean `{type}`"):
+        PushPolicy.parse(text)
+
+
+def test_a_family_may_be_called_like_a_type() -> None:
+    policy = PushPolicy.parse("[c]ountr=sum, gauge*=min, jobs=max, [c]ounter=last")
+    ops = [policy.op_for(name, MetricType.GAUGE) for name in ("countr", "gauges", "jobs", "counter", "counte")]
+    assert ops == ["sum", "min", "max", "last", "replace"]
 
 
 def test_the_first_pattern_that_fits_counts_and_names_go_before_types() -> None:
