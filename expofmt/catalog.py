@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
@@ -80,8 +81,10 @@ class Catalog:
 
     # ------------------------------------------------------------------------------------------------------ changes
 
-    def replace(self, key: GroupingKey, new: Group | None) -> None:
+    def replace(self, key: GroupingKey, new: Group | None, names: AbstractSet[str] | None = None) -> None:
         """Let a group become another one, or nothing.
+
+        Only the families of the ``names`` given are looked at; the indexes keep what they have of the others.
 
         Whoever takes a push has asked for :meth:`findings` before. Groups that cannot be in one store, as a journal
         might hold them, are a ValueError; the catalog is of no use then.
@@ -91,6 +94,9 @@ class Catalog:
         old = self.groups.get(key)
         before = old.families if old else {}
         after = new.families if new else {}
+        if names is not None:
+            before = {name: before[name] for name in names if name in before}
+            after = {name: after[name] for name in names if name in after}
         if key not in self._numbers:
             self.numbered += 1
             self._numbers[key] = self.numbered

@@ -388,7 +388,8 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         ('# TYPE x histogram\nx_bucket{le="1"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
     ),
     Code.INVALID_LE: Explanation(
-        "The label `le` of a bucket holds the upper bound, a number; `+Inf` for the last one.",
+        "The label `le` of a bucket holds the upper bound, a number; `+Inf` for the last one. Prometheus' Go library "
+        "reads it as a number wherever a sample of a histogram has it, `_sum` and `_count` included.",
         _HISTOGRAMS + '"where y is the upper bound of the bucket".',
         ('# TYPE x histogram\nx_bucket{le="fast"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
         ('# TYPE x histogram\nx_bucket{le="0.1"} 2\nx_bucket{le="+Inf"} 2\nx_sum 3\nx_count 2\n',),
@@ -401,7 +402,8 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         ('# TYPE x summary\nx{quantile="0.5"} 1.2\nx_sum 3\nx_count 2\n',),
     ),
     Code.INVALID_QUANTILE: Explanation(
-        "The label `quantile` of a summary holds a number between 0 and 1.",
+        "The label `quantile` of a summary holds a number between 0 and 1. Prometheus' Go library reads it as a number "
+        "wherever a sample of a summary has it, `_sum` and `_count` included.",
         _HISTOGRAMS + '"a label {quantile="y"}".',
         ('# TYPE x summary\nx{quantile="median"} 1.2\nx_sum 3\nx_count 2\n',),
         ('# TYPE x summary\nx{quantile="0.5"} 1.2\nx_sum 3\nx_count 2\n',),

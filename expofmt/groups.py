@@ -119,11 +119,13 @@ def changed(group: Group | None, change: Change) -> Group | None:
         group = Group(change.key, lifetime_ns=change.lifetime_ns)
     if change.kind is ChangeKind.FAIL:
         return replace(group, failure_time_ns=change.time_ns)
-    kept = group.families if change.kind is ChangeKind.POST else _NOTHING
     pushed = {family.name: StoredFamily(family, change.time_ns) for family in change.families}
+    if change.kind is ChangeKind.POST:
+        # A union of dicts is a copy that looks at no item, however many the group has.
+        pushed = MappingProxyType(group.families) | pushed
     return replace(
         group,
-        families=MappingProxyType({**kept, **pushed}),
+        families=MappingProxyType(pushed),
         push_time_ns=change.time_ns,
         lifetime_ns=change.lifetime_ns,
     )

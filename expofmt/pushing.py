@@ -81,7 +81,8 @@ class PushPolicy:
         """A policy as it is spelled on a command line: ``replace``, or ``what=operation`` with commas between.
 
         ``what`` is a metric type or a glob pattern of family names; names go before types, and of several patterns the
-        first that fits counts. An operation alone is for all other families. Raises ValueError.
+        first that fits counts. An operation alone is for all other families. Raises ValueError, also for a name that
+        looks like a misspelled type; a family that is called so is written as a pattern, such as ``[c]ounters``.
 
         >>> PushPolicy.parse("avg")
         Traceback (most recent call last):
@@ -95,10 +96,10 @@ class PushPolicy:
             if not equals:
                 default = op
                 continue
-            try:
+            if what in _TYPE_WORDS:
                 rules.append(_Rule("*", MetricType("unknown" if what == "untyped" else what), op))
-            except ValueError:
-                rules.append(_Rule(what, None, op))
+            else:
+                rules.append(_Rule(_name_pattern(what), None, op))
         return cls(tuple(sorted(rules, key=lambda rule: rule.type is not None)), default)
 
     def op_for(self, name: str, type: MetricType) -> PushOp:
@@ -113,6 +114,23 @@ class PushPolicy:
         return self.default
 
 
+# As they are spelled in a policy.
+_TYPE_WORDS: Final = (*map(str, MetricType), "untyped")
+
+
+def _name_pattern(what: str) -> str:
+    """A pattern of names; ValueError for one that may be a misspelled type, and would silently fit nothing."""
+    from difflib import get_close_matches
+
+    if not what:
+        raise ValueError("an operation lacks the metric type or the name before its `=`")
+    near = [] if re.search(r"[*?[]", what) else get_close_matches(what.lower(), _TYPE_WORDS, 1, 0.8)
+    if near:
+        family = f"`[{what[0]}]{what[1:]}`"
+        raise ValueError(f"unknown metric type `{what}`: did you mean `{near[0]}`? A family called so is {family}")
+    return what
+
+
 def _push_op(word: str) -> PushOp:
     for op in get_args(PushOp):
         if word == op:
@@ -125,7 +143,8 @@ class Limits:
     """How much a store takes; ``None`` is no limit. A push beyond one is a LimitError, and nothing of it is stored.
 
     ``body_bytes``: of one push; ``push_series``: in one push; ``label_value_bytes``: of one label value in UTF-8,
-    grouping labels included; ``groups`` and ``series``: in the store. A limit below 0 is a ValueError.
+    grouping labels included; ``groups`` and ``series``: in the store. What histograms and summaries get because they
+    lack it counts, too. A limit below 0 is a ValueError.
 
     >>> Limits(groups=10_000).groups
     10000
@@ -251,9 +270,9 @@ def prepared(
     for name in sorted(TIME_FAMILIES.keys() & families.keys()):
         push.warnings.append(_finding(Code.RESERVED_FAMILY, Severity.WARNING, push.type_place(name), family=name))
         del families[name]
-    _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)
     if not push.errors:
         families |= {family.name: family for family in _labelled(push, limits)}
+    _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)
     return push
 
 

@@ -703,6 +703,7 @@ _LINES: Final[Mapping[Code, Sequence[str]]] = {
         _histogram_lines({5: '${name}_bucket{le="x"} 1'}),
         _histogram_lines({5: '${name}_bucket{le=""} 1'}),
         _histogram_lines({5: '${name}_bucket{le="0x1"} 1'}),
+        _histogram_lines({5: '${name}_sum{le="x"} 1'}),
     ),
     Code.NAN_BOUND: (
         _histogram_lines({5: '${name}_bucket{le="NaN"} 1'}),

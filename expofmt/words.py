@@ -503,7 +503,7 @@ ROWS: Final[Mapping[Code, Row]] = {
         help='add the upper bound, such as `le="+Inf"`',
     ),
     Code.INVALID_LE: Row(
-        "upper bound of the bucket is not a number",
+        "label `le` of a histogram is not a number",
         "expected a number in `le`, found `$le`",
     ),
     Code.MISSING_QUANTILE: Row(
@@ -512,7 +512,7 @@ ROWS: Final[Mapping[Code, Row]] = {
         help='add the quantile, such as `quantile="0.5"`, or `_sum` or `_count`',
     ),
     Code.INVALID_QUANTILE: Row(
-        "quantile is not a number",
+        "label `quantile` of a summary is not a number",
         "expected a number in `quantile`, found `$quantile`",
     ),
     Code.NAN_BOUND: Row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -34,6 +35,36 @@ def test_groups_of_one_family_are_not_looked_at_for_another_one(engine: str, mon
     monkeypatch.setattr(GroupingKey, "__lt__", count)
     store.put(GroupingKey("b"), "jobs_count 1\n")
     assert compared < 5
+
+
+class Name(str):
+    """Counts how often one like it is looked up."""
+
+    __slots__ = ()
+    looked_up = 0
+
+    def __hash__(self) -> int:
+        Name.looked_up += 1
+        return super().__hash__()
+
+
+@pytest.mark.parametrize("failing", [None, JournalError("disk full")])
+def test_a_post_costs_what_was_pushed_however_much_its_group_has(engine: str, failing: JournalError | None) -> None:
+    journal = MemoryJournal()
+    families = [MetricFamily.gauge(f"family_{number}", {LabelSet(instance="", job="a"): 1}) for number in range(50)]
+    named = tuple(MetricFamily(Name(family.name), family.type, None, samples=family.samples) for family in families)
+    journal.append([Change(ChangeKind.PUT, 1, GroupingKey("a"), named)])
+    store = GroupStore(journal=journal)
+    before = store.render()
+    Name.looked_up = 0
+    journal.failing = failing
+    with suppress(JournalError):
+        store.post(GroupingKey("a"), "# TYPE family_7 gauge\nfamily_7 2\n# TYPE new gauge\nnew 3\n")
+    assert Name.looked_up < 10
+    assert (store.render() == before) is (failing is not None)
+    journal.failing = None
+    store.wipe()
+    assert Name.looked_up > 50
 
 
 def test_names_that_are_escaped_do_not_cost_the_others(engine: str) -> None:

@@ -116,6 +116,11 @@ def test_a_good_histogram() -> None:
         ('{le="1"} 1', '{le="x"} 1', [("invalid-le", 2, None)]),
         ('{le="1"} 1', '{le="0x1"} 1', [("invalid-le", 2, None)]),
         ('{le="1"} 1', '{le=""} 1', [("invalid-le", 2, None)]),
+        ("h_sum 4", 'h_sum{le="x"} 4', [("invalid-le", 5, None)]),
+        ("h_sum 4", 'h_sum{le="7"} 4', []),
+        ("h_count 3", 'h_count{le="x"} 4', [("invalid-le", 6, None), ("count-mismatch", 6, 4)]),
+        ("h_sum 4", 'h{le="x"} 4\nh_sum 4', [("invalid-le", 5, None)]),
+        ("h_sum 4", 'h{le="NaN"} 4\nh_sum 4', [("stray-sample", 5, None)]),
         ('{le="1"} 1', '{le="NaN"} 1', [("nan-bound", 2, None)]),
         ('{le="1"} 1', " 1", [("missing-le", 2, None)]),
         ('{le="+Inf"}', '{le="Infinity"}', []),
@@ -161,6 +166,20 @@ def test_pushgateway_looks_at_bounds_and_counts_alone() -> None:
     text = '# TYPE h histogram\nh 1\nh_bucket 1\nh_bucket{le="2"} 5\nh_bucket{le="1"} 9\nh_count 3\n'
     assert found(text, "pushgateway") == []
     assert found(text.replace('"1"', '"x"'), "pushgateway") == [("invalid-le", 5, None)]
+    for part in ("h", "h_sum", "h_count"):
+        faulty = f'{text}{part}{{a="b",le="x"}} 1\n'
+        assert found(faulty, "pushgateway") == [("invalid-le", 7, None)]
+
+
+@pytest.mark.parametrize("profile", ["prometheus", "pushgateway", "textfile"])
+def test_quantiles_are_numbers_wherever_they_stand(profile: str) -> None:
+    text = '# TYPE s summary\ns{quantile="0.5"} 1\ns_sum 1\ns_count 1\n'
+    assert found(text, profile) == []
+    for part in ('s{quantile="0.5"}', "s_sum", "s_count"):
+        faulty = text.replace(part, f'{part.split("{")[0]}{{quantile="x"}}')
+        assert [code for code, _, _ in found(faulty, profile)] == ["invalid-quantile"]
+    # It is a label like others where the family has no quantiles, as `le` is here.
+    assert found(text.replace("s_sum", 's_sum{le="x"}'), profile) == []
 
 
 def test_a_gauge_histogram_follows_the_rules_too() -> None:
@@ -189,7 +208,7 @@ def test_nothing_is_said_of_names_that_nobody_declared() -> None:
         ('s{quantile="0.5"} 1\ns{quantile="0.50"} 2\n', [("duplicate-sample", 3, 2)]),
         ('s{quantile="0.5"} 1\ns{quantile="0.5"} 2\n', [("duplicate-sample", 3, 2)]),
         ('s{quantile="0.5",a="1"} 1\ns{quantile="0.50",a="2"} 2\n', []),
-        ('s_sum{quantile="x"} 1\n', []),
+        ('s_sum{quantile="x"} 1\n', [("invalid-quantile", 2, None)]),
     ],
 )
 def test_summaries(text: str, expected: list[tuple[str, int, int | None]]) -> None:

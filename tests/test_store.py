@@ -43,6 +43,7 @@ from expofmt import (
     Wipe,
     parse,
 )
+from expofmt.committed import Committed
 from tests.journals import MemoryJournal
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -284,10 +285,30 @@ def test_names_are_not_one_name() -> None:
 # ----------------------------------------------------------------------------------------------- policies, lifetimes
 
 
-@pytest.mark.parametrize("text", ["avg", "", "gauge=", "counter=sum,x"])
+@pytest.mark.parametrize("text", ["avg", "", "gauge=", "counter=sum,x", "=sum", "last,  =sum"])
 def test_policies_that_do_not_exist(text: str) -> None:
     with pytest.raises(ValueError, match="operation"):
         PushPolicy.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "type"),
+    [
+        ("countr=sum", "counter"),
+        ("max, Gauges = sum", "gauge"),
+        ("HISTOGRAM=sum", "histogram"),
+        ("typed=max", "untyped"),
+    ],
+)
+def test_a_misspelled_type_is_no_name(text: str, type: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown metric type `.*`: did you mean `{type}`"):
+        PushPolicy.parse(text)
+
+
+def test_a_family_may_be_called_like_a_type() -> None:
+    policy = PushPolicy.parse("[c]ountr=sum, gauge*=min, jobs=max, [c]ounter=last")
+    ops = [policy.op_for(name, MetricType.GAUGE) for name in ("countr", "gauges", "jobs", "counter", "counte")]
+    assert ops == ["sum", "min", "max", "last", "replace"]
 
 
 def test_the_first_pattern_that_fits_counts_and_names_go_before_types() -> None:
@@ -358,8 +379,8 @@ def test_many_pushes_of_a_group_are_one_expiry(clock: Clock) -> None:
     for _ in range(1000):
         store.put(KEY, "a 1\n")
         clock.now += 1
-    assert len(store._schedule._times) == 1
-    assert len(store._schedule._heap) <= 66
+    assert len(store._published._schedule._times) == 1
+    assert len(store._published._schedule._heap) <= 66
     clock.now += SECOND - 2
     assert KEY in store.groups
     clock.now += 1
@@ -377,12 +398,12 @@ def test_groups_that_come_and_go_leave_no_expiry(clock: Clock) -> None:
             store.put(key, "", lifetime_ns=0)
         else:
             store.wipe()
-    assert not store._schedule._times
-    assert len(store._schedule._heap) <= 64
+    assert not store._published._schedule._times
+    assert len(store._published._schedule._heap) <= 64
     store.put(KEY, "a 1\n")
     clock.now += SECOND
     assert KEY not in store.groups
-    assert not store._schedule._times
+    assert not store._published._schedule._times
 
 
 def test_a_shorter_lifetime_counts_at_once(clock: Clock) -> None:
@@ -425,9 +446,17 @@ def test_the_limit_of_series_counts_what_a_push_replaces() -> None:
     store.put(OTHER, "a 1\nb 1\n")
 
 
-def test_series_that_a_store_adds_count_like_others() -> None:
-    with pytest.raises(LimitError):
-        GroupStore(limits=Limits(series=2)).put(KEY, "# TYPE h histogram\nh_count 1\n")
+@pytest.mark.parametrize("limit", ["series", "push_series"])
+def test_series_that_a_store_adds_count_like_others(limit: str) -> None:
+    body = "# TYPE h histogram\nh_count 1\n"
+    with pytest.raises(LimitError, match="3 series"):
+        GroupStore(limits=Limits(**{limit: 2})).put(KEY, body)
+    GroupStore(limits=Limits(**{limit: 3})).put(KEY, body)
+
+
+def test_series_that_a_store_drops_do_not_count() -> None:
+    GroupStore(limits=Limits(series=2, push_series=2)).put(KEY, "# TYPE s summary\ns 1\ns_sum 1\ns_count 1\n")
+    GroupStore(limits=Limits(series=1, push_series=1)).put(KEY, "push_time_seconds 1\na 1\n")
 
 
 def test_delete_matching_wants_a_label() -> None:
@@ -485,7 +514,7 @@ def test_a_batch_that_cannot_be_recorded_is_taken_back_in_whatever_order(journal
     store.put(one, "# TYPE a gauge\na 1\n")
     before = store.render()
     journal.failing = JournalError("disk full")
-    with store._writing:
+    with store._writer._writing:
         futures = [
             store.submit(Delete(one)),
             store.submit(Put(KEY, '# TYPE a counter\na{instance="i"} 1\n')),
@@ -633,7 +662,7 @@ def test_who_waits_for_a_batch_that_fails_gets_an_error_of_his_own(journal: Memo
     for failing, count in ((JournalError("disk full"), 3), (PickyError(reason="disk full"), 1)):
         failing.__cause__ = OSError("no space")
         journal.failing = failing
-        with store._writing:
+        with store._writer._writing:
             futures = [store.submit(Put(GroupingKey(job), "a 1\n")) for job in "abc"]
         errors = [future.exception() for future in futures]
         assert {(type(error), str(error), str(error.__cause__)) for error in errors if error} == {
@@ -654,7 +683,7 @@ def test_a_store_that_is_broken_says_so(method: str, monkeypatch: pytest.MonkeyP
 
     journal.failing = JournalError("disk full") if method == "_take_back" else None
     with monkeypatch.context() as patch:
-        patch.setattr(store, method, broken)
+        patch.setattr(Committed, method, broken)
         with pytest.raises(RuntimeError, match=r"broken.*a bug") as caught:
             store.put(KEY, "a 2\n")
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -706,7 +735,7 @@ def test_a_future_raises_what_the_method_would() -> None:
 
 def test_what_is_cancelled_in_time_is_not_done() -> None:
     store = GroupStore()
-    with store._writing:
+    with store._writer._writing:
         first = store.submit(Put(KEY, "a 1\n"))
         second = store.submit(Put(OTHER, "b 1\n"))
         assert second.cancel()
@@ -717,7 +746,7 @@ def test_what_is_cancelled_in_time_is_not_done() -> None:
 
 def test_what_waits_together_is_one_batch_of_the_journal(journal: MemoryJournal) -> None:
     store = GroupStore(journal=journal)
-    with store._writing:
+    with store._writer._writing:
         futures = [store.submit(Put(GroupingKey(f"j{n}"), "a 1\n")) for n in range(5)]
         conflict = store.submit(Put(KEY, "# TYPE a gauge\na 1\n"))
     for future in futures:
@@ -729,7 +758,7 @@ def test_what_waits_together_is_one_batch_of_the_journal(journal: MemoryJournal)
 
 def test_a_batch_has_an_end(journal: MemoryJournal) -> None:
     store = GroupStore(journal=journal)
-    with store._writing:
+    with store._writer._writing:
         futures = [store.submit(Put(KEY, f"a {n}\n")) for n in range(600)]
     for future in futures:
         future.result()
@@ -750,7 +779,7 @@ def test_what_is_called_when_a_push_is_done_may_call_the_store(journal: MemoryJo
         store.close()
         done.set()
 
-    with store._writing:
+    with store._writer._writing:
         future = store.submit(Put(KEY, "a 1\n"))
         future.add_done_callback(called)
     assert done.wait(60)
@@ -763,7 +792,7 @@ def test_all_are_told_whatever_one_of_them_does() -> None:
         raise SystemExit
 
     store = GroupStore()
-    with store._writing:
+    with store._writer._writing:
         futures = [store.submit(Put(GroupingKey(job), "a 1\n")) for job in "abc"]
         futures[0].add_done_callback(exits)
     assert [future.result(60).key.job for future in futures] == ["a", "b", "c"]
@@ -947,7 +976,7 @@ def test_interrupted_expiry_is_made_up_for(step: int, monkeypatch: pytest.Monkey
         return counted
 
     with monkeypatch.context() as patch:
-        patch.setattr(store._schedule, "set", interrupted(store._schedule.set))
+        patch.setattr(store._published._schedule, "set", interrupted(store._published._schedule.set))
         patch.setattr(expofmt.page.Delta, "set", interrupted(expofmt.page.Delta.set))
         patch.setattr(expofmt.page.Delta, "update", interrupted(expofmt.page.Delta.update))
         try:
@@ -958,7 +987,7 @@ def test_interrupted_expiry_is_made_up_for(step: int, monkeypatch: pytest.Monkey
     assert not store.groups
     store.put(KEY, "# TYPE a counter\na 1\n")
     assert pushed(store).count("\n") == 2
-    assert not store._gone
+    assert not store._published._gone
 
 
 @pytest.mark.parametrize("step", range(12))
@@ -1004,6 +1033,6 @@ def test_unseen_groups_leave_no_trace() -> None:
     for n in range(20):
         store.put(GroupingKey(f"j{n}"), f"a 1\nname_{n} 1\n")
         store.delete(GroupingKey(f"j{n}"))
-    assert sum(map(len, store._delta.samples.values())) == 0
-    assert not any(name.startswith("name_") for name in store._delta.families)
+    assert sum(map(len, store._published._delta.samples.values())) == 0
+    assert not any(name.startswith("name_") for name in store._published._delta.families)
     assert pushed(store) == '# TYPE a untyped\na{instance="",job="batch"} 1\n'

@@ -477,36 +477,33 @@ class LarkSamples(Samples):
 
     def _summary_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
         for index, (sample_name, pairs, _) in enumerate(self._keys()):
-            if sample_name != name:
-                continue
-            _, text = split_point(pairs, "quantile")
-            if text is None:
-                yield Code.MISSING_QUANTILE, index, -1
-                continue
-            rank, quantile = bound_of(text)
-            if rank:
-                yield Code.NAN_BOUND if rank == NAN else Code.INVALID_QUANTILE, index, -1
-                continue
-            if not 0 <= quantile <= 1:
+            rank, quantile = bound_of(split_point(pairs, "quantile")[1])
+            if rank == NO_NUMBER:
+                yield Code.INVALID_QUANTILE, index, -1
+            elif sample_name == name and rank:
+                yield Code.NAN_BOUND if rank == NAN else Code.MISSING_QUANTILE, index, -1
+            elif sample_name == name and not 0 <= quantile <= 1:
                 yield Code.QUANTILE_OUT_OF_RANGE, index, -1
 
     def _histogram_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
         series: dict[tuple[Pairs, int | None], _Series] = {}
         for index, (sample_name, pairs, time) in enumerate(self._keys()):
-            if sample_name == name:
-                yield Code.STRAY_SAMPLE, index, -1
-                continue
             base, text = split_point(pairs, "le")
+            rank, bound = bound_of(text)
+            if sample_name == name:
+                yield Code.INVALID_LE if rank == NO_NUMBER else Code.STRAY_SAMPLE, index, -1
+                continue
             found = series.setdefault((base, time), _Series())
             found.last = index
             if sample_name != f"{name}_bucket":
+                if rank == NO_NUMBER:
+                    yield Code.INVALID_LE, index, -1
                 if sample_name.endswith("sum"):
                     found.sum = index
                 else:
                     found.count = index
                 continue
-            rank, bound = bound_of(text)
-            if text is None or rank:
+            if rank:
                 yield _BOUND_FAULTS[rank], index, -1
                 found.complete = False
                 continue

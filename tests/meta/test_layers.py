@@ -15,7 +15,7 @@ codes.py quoting.py remedies.py words.py explanations.py model.py diagnostics.py
 engine/seam.py engine/columns.py engine/encoder.py engine/gather.py engine/grammar.py engine/lark.py engine/__init__.py
 consistency.py parse.py render.py report.py
 merge.py diff.py
-groups.py pushing.py catalog.py page.py store.py
+groups.py expiry.py pushing.py catalog.py page.py published.py committed.py requests.py writer.py store.py
 __init__.py
 strategies.py hypothesis_plugin.py
 journal/sqlite.py journal/__init__.py journal/pushgateway.py

@@ -301,6 +301,16 @@ PICKED = {
         Request("PUT", GroupingKey("j"), b'# TYPE s summary\ns 3\ns{x="1",quantile="NaN"} 1\n'),
         Request("PUT", GroupingKey("j"), b'# TYPE s summary\ns_sum{quantile="1"} 3\ns_count{le="1"} 1\n'),
     ],
+    "bounds that are no numbers, of what is no bucket": [
+        Request("PUT", GroupingKey("j"), b'# TYPE h histogram\nh_sum{le="x"} 1\n'),
+        Request("PUT", GroupingKey("j"), b'# TYPE h histogram\nh_count{le=""} 1\n'),
+        Request("PUT", GroupingKey("j"), b'# TYPE h histogram\nh{le="x"} 1\n'),
+        Request("PUT", GroupingKey("j"), b'# TYPE h histogram\nh_sum{le="nan"} 1\n'),
+        Request("PUT", GroupingKey("j"), b'# TYPE s summary\ns_sum{quantile="x"} 1\n'),
+        Request("PUT", GroupingKey("j"), b'# TYPE s summary\ns_count{quantile="0x1"} 1\n'),
+        Request("PUT", GroupingKey("j"), b'# TYPE s summary\ns_count{quantile="7"} 1\n'),
+        Request("POST", GroupingKey("j"), b'# TYPE g gauge\ng{quantile="x",le="y"} 1\n'),
+    ],
     "families without samples": [
         Request("PUT", GroupingKey("j"), b"# TYPE m gauge\n# HELP n Text.\no 1\n"),
         Request("PUT", GroupingKey("k"), b"# TYPE m counter\nm 1\n"),

@@ -1,7 +1,7 @@
 //! The rules for histograms and summaries.
 
 use crate::bound::{Bound, Rank};
-use crate::family::{MetricType, point_of};
+use crate::family::MetricType;
 use crate::fault::Code;
 use crate::identity::{Groups, Identity, Scope, duplicates};
 use crate::samples::Samples;
@@ -31,18 +31,15 @@ pub fn histogram_faults(samples: &Samples, name: &[u8], kind: MetricType) -> Vec
 }
 
 fn summary_faults(samples: &Samples, name: &[u8]) -> Vec<RowFault> {
-    let point = point_of(name, MetricType::Summary);
-    let identity = Identity::of(&[samples], Scope::Series(point.as_ref()));
+    let identity = Identity::of(&[samples], Scope::Without(b"quantile"));
     let are_quantiles: Vec<bool> = identity.class_names().map(|found| found == name).collect();
     let mut faults = Vec::new();
     for (row, key) in identity.keys(identity.side(0)) {
-        if !are_quantiles[key.class as usize] {
-            continue;
-        }
         let quantile = Bound::of_label(identity.point(&key).as_deref());
         let code = match quantile.rank {
-            Rank::Absent => Code::MissingQuantile,
             Rank::NoNumber => Code::InvalidQuantile,
+            _ if !are_quantiles[key.class as usize] => continue,
+            Rank::Absent => Code::MissingQuantile,
             Rank::Nan => Code::NanBound,
             Rank::Number if (0.0..=1.0).contains(&quantile.number) => continue,
             Rank::Number => Code::QuantileOutOfRange,
@@ -88,9 +85,15 @@ fn all_histogram_faults(samples: &Samples, name: &[u8]) -> Vec<RowFault> {
     let mut faults = Vec::new();
     for (row, key) in identity.keys(identity.side(0)) {
         let role = roles[key.class as usize];
+        let bound = Bound::of_label(identity.point(&key).as_deref());
+        let is_no_number = bound.rank == Rank::NoNumber;
         if matches!(role, Role::Stray) {
-            faults.push(RowFault { code: Code::StraySample, row, related: None });
+            let code = if is_no_number { Code::InvalidLe } else { Code::StraySample };
+            faults.push(RowFault { code, row, related: None });
             continue;
+        }
+        if is_no_number && !matches!(role, Role::Bucket) {
+            faults.push(RowFault { code: Code::InvalidLe, row, related: None });
         }
         let number = groups.number(row, key);
         if histograms.len() == number as usize {
@@ -102,7 +105,6 @@ fn all_histogram_faults(samples: &Samples, name: &[u8]) -> Vec<RowFault> {
             Role::Sum => histogram.sum = Some(row),
             Role::Count => histogram.count = Some(row),
             Role::Bucket | Role::Stray => {
-                let bound = Bound::of_label(identity.point(&key).as_deref());
                 let code = match bound.rank {
                     Rank::Absent => Code::MissingLe,
                     Rank::NoNumber => Code::InvalidLe,
@@ -202,6 +204,13 @@ mod tests {
     }
 
     #[test]
+    fn bounds_of_what_is_no_bucket() {
+        let lines = "h{le=\"x\"} 1\nh{le=\"NaN\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum{le=\"x\"} 1\nh_count{le=\"1\"} 1\n";
+        let expected = [("invalid-le", 0, None), ("stray-sample", 1, None), ("invalid-le", 3, None)];
+        assert_eq!(found(lines, MetricType::Histogram), expected);
+    }
+
+    #[test]
     fn faults_of_whole_histograms() {
         let lines = "h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\nh_bucket{le=\"+Inf\",a=\"b\"} 1\nh_bucket{le=\"inf\",a=\"b\"} NaN\n\
                      h_sum{a=\"b\"} 1\nh_count{a=\"b\"} NaN\nh_sum 1 5\n";
@@ -217,13 +226,15 @@ mod tests {
     #[test]
     fn faults_of_quantiles() {
         let quantiles = ["0", "1", "1.1", "-0.1", "NaN", "x"].map(|text| format!("h{{quantile=\"{text}\"}} 1\n"));
-        let lines = quantiles.concat() + "h 1\nh_sum{quantile=\"x\"} 1\nh{quantile=\"0.5\",\"quantile2\"=\"x\"} 1\n";
+        let lines = quantiles.concat()
+            + "h 1\nh_sum{quantile=\"x\"} 1\nh_sum{quantile=\"7\"} 1\nh{quantile=\"0.5\",\"quantile2\"=\"x\"} 1\n";
         let expected = [
             ("quantile-out-of-range", 2, None),
             ("quantile-out-of-range", 3, None),
             ("nan-bound", 4, None),
             ("invalid-quantile", 5, None),
             ("missing-quantile", 6, None),
+            ("invalid-quantile", 7, None),
         ];
         assert_eq!(found(&lines, MetricType::Summary), expected);
     }

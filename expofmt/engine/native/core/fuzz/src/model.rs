@@ -247,11 +247,12 @@ impl<'a> Family<'a> {
 
     fn faults_of_summary(&self, rows: &[Row]) -> Vec<(u32, Code, Option<u32>)> {
         let mut faults = Vec::new();
-        for (number, row) in (0..).zip(rows).filter(|(_, row)| row.name == self.name) {
+        for (number, row) in (0..).zip(rows) {
             let bound = Bound::of_label(self.split(row, b"quantile").1.as_deref());
             let code = match bound.rank {
-                Rank::Absent => Code::MissingQuantile,
                 Rank::NoNumber => Code::InvalidQuantile,
+                _ if row.name != self.name => continue,
+                Rank::Absent => Code::MissingQuantile,
                 Rank::Nan => Code::NanBound,
                 Rank::Number if !(0.0..=1.0).contains(&bound.number) => Code::QuantileOutOfRange,
                 Rank::Number => continue,
@@ -273,19 +274,23 @@ impl<'a> Family<'a> {
         let mut faults = Vec::new();
         let mut all: BTreeMap<(Labels, Option<Time>), Series> = BTreeMap::new();
         for (number, row) in (0..).zip(rows) {
+            let (base, le) = self.split(row, b"le");
+            let bound = Bound::of_label(le.as_deref());
+            let is_no_number = matches!(bound.rank, Rank::NoNumber);
             if row.name == self.name {
-                faults.push((number, Code::StraySample, None));
+                faults.push((number, if is_no_number { Code::InvalidLe } else { Code::StraySample }, None));
                 continue;
             }
-            let (base, le) = self.split(row, b"le");
             let series = all.entry((base, row.time)).or_default();
             series.last = number;
             if !row.name.ends_with(b"_bucket") {
+                if is_no_number {
+                    faults.push((number, Code::InvalidLe, None));
+                }
                 let part = if row.name.ends_with(b"sum") { &mut series.sum } else { &mut series.count };
                 *part = Some(number);
                 continue;
             }
-            let bound = Bound::of_label(le.as_deref());
             let code = match bound.rank {
                 Rank::Absent => Code::MissingLe,
                 Rank::NoNumber => Code::InvalidLe,
