@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock, Thread, current_thread, main_thread
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
@@ -576,6 +576,7 @@ class GroupStore:
         return recorded
 
     def _apply(self, change: Change, before: dict[GroupingKey, Group | None]) -> None:
+        change = replace(change, families=tuple(map(self._catalog.shared, change.families)))
         for key in list(self._catalog.groups) if change.key is None else [change.key]:
             old = self._catalog.groups.get(key)
             before.setdefault(key, old)
@@ -845,13 +846,13 @@ def _compare(delta: Delta, number: int, key: GroupingKey, old: Group | None, new
 
 
 def _compare_times(delta: Delta, number: int, key: GroupingKey, old: Group | None, new: Group | None) -> None:
-    for name, before, after in zip(_TIMES, _times(old), _times(new), strict=True):
-        if before == after:
-            continue
-        samples = None
-        if after is not None:
-            samples = engine.pack([Sample(name, identity(key), after / 1e9)])
-        delta.set(name, number, samples)
+    times = zip(_TIMES, _times(old), _times(new), strict=True)
+    changed = {name: after for name, before, after in times if before != after}
+    # Samples of one call share the columns that they are kept in.
+    packed = engine.pack(Sample(name, identity(key), ns / 1e9) for name, ns in changed.items() if ns is not None)
+    fresh = (packed[index : index + 1] for index in range(len(packed)))
+    for name, ns in changed.items():
+        delta.set(name, number, None if ns is None else next(fresh))
         delta.families[name] = _TIMES[name]
 
 
