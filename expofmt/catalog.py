@@ -41,13 +41,25 @@ def identity(key: GroupingKey) -> LabelSet:
 class _Declared:
     """A family that groups declare, all with one type."""
 
-    __slots__ = ("helped", "members", "type")
+    __slots__ = ("help", "helped", "name", "plain", "type")
 
-    def __init__(self, type: MetricType) -> None:
+    def __init__(self, name: str, type: MetricType) -> None:
+        self.name = name
         self.type = type
-        self.members: set[GroupingKey] = set()
-        # Those of them that say something in their HELP line, in order.
+        # The help text that was learned last.
+        self.help: str | None = None
+        # The groups that say something in their HELP line, in order, and the others. A dict takes half the memory of a
+        # set.
         self.helped: list[GroupingKey] = []
+        self.plain: dict[GroupingKey, None] = {}
+
+    def is_alone(self, key: GroupingKey) -> bool:
+        """Whether this group declares it, and no other one does."""
+        return len(self.helped) + len(self.plain) == 1 and (key in self.plain or key in self.helped)
+
+    def first_but(self, key: GroupingKey) -> GroupingKey:
+        """The first of the groups that declare it, but for this one."""
+        return min(other for other in (*self.helped[:2], *self.plain) if other != key)
 
 
 class Catalog:
@@ -102,27 +114,35 @@ class Catalog:
             self._numbers[key] = self.numbered
             self._keys[self.numbered] = key
         number = self._numbers[key]
-        # What is gone goes first: a series may have moved from one family of the group to another one.
-        for name, stored in before.items():
-            later = after.get(name)
-            if later is stored:
-                continue
-            self.series.remove(stored.family.samples, number)
-            if later is None or not _says_the_same(stored, later):
-                self._forget(key, stored.family)
-        for name, stored in after.items():
-            earlier = before.get(name)
-            if earlier is stored:
-                continue
-            self.series.add(stored.family.samples, number)
-            if earlier is None or not _says_the_same(earlier, stored):
-                self._learn(key, stored.family)
+        fresh = [name for name, stored in after.items() if before.get(name) is not stored]
+        # In the order of the new ones, as far as it goes.
+        stale = [*(name for name in fresh if name in before), *(name for name in before if name not in after)]
+        # All at once: a series may have moved from one family of the group to another one.
+        self.series.replace(
+            number,
+            [before[name].family.samples for name in stale],
+            [after[name].family.samples for name in fresh],
+        )
+        for name in stale:
+            if name not in after or not _says_the_same(before[name], after[name]):
+                self._forget(key, before[name].family)
+        for name in fresh:
+            if name not in before or not _says_the_same(before[name], after[name]):
+                self._learn(key, after[name].family)
         if new is not None:
             self.groups[key] = new
             self._identities[identity(key)] = key
         elif old is not None:
             del self.groups[key]
             del self._identities[identity(key)]
+
+    def shared(self, family: MetricFamily) -> MetricFamily:
+        """The same family with the very texts that the catalog has of it: one of each is enough for all groups."""
+        declared = self._declared.get(family.name)
+        if declared is None or declared.name is family.name:
+            return family
+        help = declared.help if family.help == declared.help else family.help
+        return MetricFamily._of(declared.name, family.type, help, family.unit, family.samples)
 
     def touched(self) -> set[str]:
         """The names of families whose metadata may have changed since this was asked last."""
@@ -133,21 +153,24 @@ class Catalog:
         self._touched.add(family.name)
         declared = self._declared.get(family.name)
         if declared is None:
-            declared = self._declared[family.name] = _Declared(family.type)
+            declared = self._declared[family.name] = _Declared(family.name, family.type)
         elif declared.type is not family.type:
             other = self._name_of_other(key, declared)
             raise ValueError(f"group {key} has `{family.name}` as {family.type}, and {other} as {declared.type}")
-        declared.members.add(key)
         if family.help:
+            declared.help = family.help
             insort(declared.helped, key)
+        else:
+            declared.plain[key] = None
 
     def _forget(self, key: GroupingKey, family: MetricFamily) -> None:
         self._touched.add(family.name)
         declared = self._declared[family.name]
-        declared.members.remove(key)
         if family.help:
             del declared.helped[bisect_left(declared.helped, key)]
-        if not declared.members:
+        else:
+            del declared.plain[key]
+        if not declared.helped and not declared.plain:
             del self._declared[family.name]
 
     # ----------------------------------------------------------------------------------------------------- questions
@@ -190,7 +213,7 @@ class Catalog:
             collisions: list[Diagnostic] = []
             # Where the group has the family with that type already, all others agree with it.
             if stored is None or stored.family.type is not family.type:
-                alone = declared is None or declared.members <= {push.key}
+                alone = declared is None or declared.is_alone(push.key)
                 if declared is not None and not alone and declared.type is not family.type:
                     yield self._type_conflict(push, family, declared.type, self._name_of_other(push.key, declared))
                     continue
@@ -218,7 +241,7 @@ class Catalog:
         return _finding(Code.TYPE_CONFLICT, push.type_place(family.name), related, details)
 
     def _name_of_other(self, key: GroupingKey, declared: _Declared) -> str:
-        return _name(min(member for member in declared.members if member != key))
+        return _name(declared.first_but(key))
 
     def _type_after(self, push: Push, name: str) -> MetricType | None:
         """The type that a family will have once the push is applied; ``None`` if it won't be there."""
@@ -227,7 +250,7 @@ class Catalog:
         if name in self.own:
             return self.own[name].type
         declared = self._declared.get(name)
-        if declared is None or (push.kind is ChangeKind.PUT and declared.members == {push.key}):
+        if declared is None or (push.kind is ChangeKind.PUT and declared.is_alone(push.key)):
             return None
         return declared.type
 
@@ -238,7 +261,7 @@ class Catalog:
         if name in self.own:
             return _OWN
         declared = self._declared[name]
-        return _name(push.key) if declared.members == {push.key} else self._name_of_other(push.key, declared)
+        return _name(push.key) if declared.is_alone(push.key) else self._name_of_other(push.key, declared)
 
     def _suffix_collisions(self, push: Push, family: MetricFamily) -> Iterator[Diagnostic]:
         others = [family.name + suffix for suffix in _SUFFIXES.get(family.type, ())]

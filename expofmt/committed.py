@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from .catalog import Catalog
@@ -124,6 +125,7 @@ class Committed:
         return recorded
 
     def _apply(self, change: Change, batch: _Batch) -> None:
+        change = replace(change, families=tuple(map(self._catalog.shared, change.families)))
         for key in list(self._catalog.groups) if change.key is None else [change.key]:
             old = self._catalog.groups.get(key)
             names = {family.name for family in change.families}

@@ -54,21 +54,25 @@ class _Entry:
     __slots__ = ("family", "gathered", "head", "odd")
 
     def __init__(self, family: MetricFamily) -> None:
-        # Owners with names in it that escaping may change.
-        self.odd: set[int] = set()
+        # Owners with names in it that escaping may change, if there are any: a set takes more than all else here.
+        self.odd: set[int] | None = None
         self.gathered = engine.Gathered(family.name, family.type)
         self.describe(family)
 
     def put(self, owner: int, samples: Samples) -> None:
         self.gathered.put(samples, owner)
-        if all(map(is_legacy_label_name, samples.label_names())):
-            self.odd.discard(owner)
-        else:
+        self._forget_odd(owner)
+        if not all(map(is_legacy_label_name, samples.label_names())):
+            self.odd = self.odd or set()
             self.odd.add(owner)
 
     def remove(self, owner: int) -> None:
         self.gathered.remove(owner)
-        self.odd.discard(owner)
+        self._forget_odd(owner)
+
+    def _forget_odd(self, owner: int) -> None:
+        if self.odd is not None:
+            self.odd.discard(owner)
 
     def text(self, escaping: EscapingScheme) -> tuple[bytes, bytes]:
         """The metadata lines and the samples' lines. Those with names that escaping may change are written anew."""

@@ -139,11 +139,14 @@ def compare(
         stored = after.get(name)
         if before.get(name) is not stored:
             delta.set(name, number, None if stored is None else stored.family.samples)
-    for (name, family), earlier, later in zip(_TIMES.items(), _times(old), _times(new), strict=True):
-        if earlier != later:
-            samples = None if later is None else engine.pack([Sample(name, identity(key), later / 1e9)])
-            delta.set(name, number, samples)
-            delta.families[name] = family
+    times = zip(_TIMES, _times(old), _times(new), strict=True)
+    fresh = {name: later for name, earlier, later in times if earlier != later}
+    # Samples of one call share the columns that they are kept in.
+    packed = engine.pack(Sample(name, identity(key), ns / 1e9) for name, ns in fresh.items() if ns is not None)
+    samples = (packed[index : index + 1] for index in range(len(packed)))
+    for name, ns in fresh.items():
+        delta.set(name, number, None if ns is None else next(samples))
+        delta.families[name] = _TIMES[name]
 
 
 def _times(group: Group | None) -> tuple[int | None, ...]:

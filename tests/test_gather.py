@@ -136,6 +136,37 @@ def test_the_other_engines_samples_are_as_good(engine: str, index: SeriesIndex) 
     assert list(family.samples()) == list(theirs)
 
 
+def test_series_are_replaced_all_at_once(index: SeriesIndex) -> None:
+    index.replace(1, [], [numbered(1, 2), read("b 1\n")])
+    index.replace(2, [], [numbered(7)])
+    assert len(index) == 4
+    # One of them moves from a family to another one.
+    index.replace(1, [numbered(1, 2), read("b 1\n")], [read("b 2\n"), numbered(2, 3)])
+    assert index.conflicts(numbered(1, 2, 3, 7), 1) == [(3, 2)]
+    assert index.conflicts(read("b 1\n"), 2) == [(0, 1)]
+    index.replace(1, (numbered(2, 3),), (numbered(3, 2),))
+    index.replace(1, [read("b 1\n")], [])
+    assert index.conflicts(numbered(1, 2, 3, 7), 3) == [(1, 1), (2, 1), (3, 2)]
+    assert len(index) == 3
+
+
+def test_what_another_owner_holds_replaces_nothing(index: SeriesIndex) -> None:
+    index.add(numbered(1, 2), 1)
+    index.add(numbered(3), 2)
+    with pytest.raises(ValueError, match=r"^sample 2 is of a series that owner 1 holds$"):
+        index.replace(2, [numbered(3)], [numbered(4), read("b 1\n"), numbered(2)])
+    assert len(index) == 3
+    assert index.conflicts(numbered(1, 2, 3), 3) == [(0, 1), (1, 1), (2, 2)]
+
+
+def test_other_values_and_times_and_spellings_replace_no_series(index: SeriesIndex) -> None:
+    index.add(numbered(1, 2), 1)
+    index.replace(1, [numbered(1, 2)], [read('a{n="1"} 5 7\na{n="2"} 6\n')])
+    index.replace(1, [numbered(1, 2)], [read('a{ n="1", } 5\n'), read('a{n="2"} 6\n')])
+    assert index.conflicts(numbered(1, 2), 2) == [(0, 1), (1, 1)]
+    assert len(index) == 2
+
+
 class Model:
     """A series index in the plainest way."""
 
@@ -162,16 +193,26 @@ FEW_SAMPLES: Final = st.lists(
 OWNERS: Final = st.sampled_from((0, 1, 2, 3_000_000_000))
 
 
-@given(st.lists(st.tuples(st.booleans(), FEW_SAMPLES, OWNERS), max_size=12))
-def test_it_does_what_a_dictionary_would(steps: list[tuple[bool, list[Sample], int]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(("add", "remove", "replace")), FEW_SAMPLES, OWNERS), max_size=12))
+def test_it_does_what_a_dictionary_would(steps: list[tuple[str, list[Sample], int]]) -> None:
     index, model = seam.SeriesIndex(), Model()
-    for adds, objects, owner in steps:
+    for how, objects, owner in steps:
         samples = seam.pack(objects)
         conflicts = model.conflicts(objects, owner)
         assert index.conflicts(samples, owner) == conflicts
-        if not adds:
+        mine = [Sample(name, labels, 1) for (name, labels), holder in model.owners.items() if holder == owner]
+        if how == "remove":
             index.remove(samples, owner)
             model.remove(objects, owner)
+        elif how == "replace" and conflicts:
+            with pytest.raises(ValueError):
+                index.replace(owner, [seam.pack(mine)], [samples])
+        elif how == "replace":
+            # Of what it keeps it need not be told.
+            gone = mine[len(mine) // 2 :]
+            index.replace(owner, [seam.pack(gone)], [samples[:2], samples[2:]])
+            model.remove(gone, owner)
+            model.add(objects, owner)
         elif conflicts:
             with pytest.raises(ValueError):
                 index.add(samples, owner)
@@ -320,13 +361,19 @@ STEPS: Final = st.lists(
 )
 
 
+# Engines may treat families of many lines otherwise than small ones.
+MANY: Final[list[Ended]] = [("", {"a": str(number * 7919 % 1009)}, float(number), None, []) for number in range(200)]
+
+
 @pytest.mark.parametrize("name", ["m", "m.n"])
-@given(type=st.sampled_from(MetricType), steps=STEPS)
+@given(type=st.sampled_from(MetricType), steps=STEPS, many=st.booleans())
 @settings(max_examples=150)
-def test_the_text_is_that_of_all_samples_encoded(engine: str, name: str, type: MetricType, steps: list[Step]) -> None:
+def test_the_text_is_that_of_all_samples_encoded(
+    engine: str, name: str, type: MetricType, steps: list[Step], many: bool
+) -> None:
     family = seam.Gathered(name, type)
     held: dict[int, Samples] = {}
-    for owner, put, looks in steps:
+    for owner, put, looks in [*([(3, MANY, True)] if many else []), *steps]:
         if put is None:
             family.remove(owner)
             held.pop(owner, None)

@@ -34,7 +34,7 @@ from ..model import (
 from ..source import Span
 from ..values import parse_float
 
-__all__ = ["BACKSLASH", "Columns", "LarkSamples", "bound_of", "pack", "pairs_of", "point_of", "unescape"]
+__all__ = ["BACKSLASH", "Columns", "LarkSamples", "bound_of", "order_of", "pack", "pairs_of", "point_of", "unescape"]
 
 T = TypeVar("T")
 
@@ -406,7 +406,7 @@ class LarkSamples(Samples):
         rows = list(self._keys())
         if len(rows) == 1:
             return [(0, *rows[0][:2])]
-        key = _order(name, type)
+        key = order_of(name, type)
         keys = [key(*row) for row in rows]
         return [(index, *rows[index][:2]) for index in sorted(range(len(rows)), key=keys.__getitem__)]
 
@@ -579,8 +579,13 @@ _RANKS: Final = {"_sum": 1, "_gsum": 1, "_count": 2, "_gcount": 2}
 _STRAY: Final = 3
 
 
-def _order(name: str, type: MetricType) -> Callable[[str, Pairs, int | None], tuple[Any, ...]]:
-    """The sort key of a row in canonical order, which is that of Prometheus' own encoder."""
+def order_of(name: str, type: MetricType) -> Callable[[str, Pairs, int | None], tuple[Any, ...]]:
+    """What makes the sort key of a row in canonical order, which is that of Prometheus' own encoder.
+
+    >>> key = order_of("a", MetricType.GAUGE)
+    >>> key("a", (), None) < key("a", (("b", "1"),), None)
+    True
+    """
     point = point_of(name, type)
     if point is None:
         return _plain_order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ..formats import Format
@@ -18,9 +18,9 @@ from ..names import (
     written_name,
 )
 from ..values import format_float, format_timestamp_ms
-from .columns import NUMBER, LarkSamples, Pairs, bound_of, pack, pairs_of, point_of, split_point
+from .columns import NUMBER, Columns, LarkSamples, Pairs, bound_of, pack, pairs_of, point_of, split_point
 
-__all__ = ["encode", "encode_exact"]
+__all__ = ["encode", "encode_exact", "written_samples"]
 
 _TYPE_WORDS: Final = {MetricType.UNKNOWN: "untyped"}
 
@@ -79,10 +79,33 @@ def _escaped_labels(pairs: Pairs, escaping: EscapingScheme) -> str:
 def _family(family: MetricFamily, literals: bool, label_names: _LabelNames) -> Iterator[str]:
     yield from _metadata(family)
     samples = _lark_samples(family.samples)
+    rows = samples.in_order(family.name, family.type)
+    yield from _samples(family.name, family.type, samples.columns, rows, literals, label_names)
+
+
+def written_samples(name: str, type: MetricType, samples: LarkSamples) -> list[str]:
+    """The line of each sample of a family, in the order given.
+
+    >>> from ..model import Sample
+    >>> written_samples("a", MetricType.GAUGE, pack([Sample("a", {"b": "c"}, 1)]))
+    ['a{b="c"} 1\\n']
+    """
     columns = samples.columns
-    point = point_of(family.name, family.type)
+    rows = zip(range(len(samples)), columns.names, map(pairs_of, columns.labels), strict=True)
+    return list(_samples(name, type, columns, rows, literals=False, label_names=_LabelNames()))
+
+
+def _samples(
+    name: str,
+    type: MetricType,
+    columns: Columns,
+    rows: Iterable[tuple[int, str, Pairs]],
+    literals: bool,
+    label_names: _LabelNames,
+) -> Iterator[str]:
+    point = point_of(name, type)
     kept = columns.literals if literals else {}
-    for index, sample_name, pairs in samples.in_order(family.name, family.type):
+    for index, sample_name, pairs in rows:
         label = point.label if point and sample_name == point.sample_name else None
         text = _series(sample_name, pairs, label, label_names)
         number = kept.get(index) or format_float(columns.values[index])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Iterator, Sequence
 from operator import index
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from ..formats import Format
-from ..model import MetricFamily, MetricType, Samples
-from ..names import EscapingScheme
-from .columns import LarkSamples, pack
-from .encoder import encode
+from ..model import MetricType, Samples
+from .columns import LarkSamples, order_of, pack, pairs_of
+from .encoder import written_samples
 
 __all__ = ["Gathered", "SeriesIndex"]
 
@@ -50,8 +49,7 @@ class SeriesIndex:
     def add(self, samples: Samples, owner: int) -> None:
         conflicts = self.conflicts(samples, owner)
         if conflicts:
-            index, holder = conflicts[0]
-            raise ValueError(f"sample {index} is of a series that owner {holder} holds")
+            raise _refused(*conflicts[0])
         self._owners.update(dict.fromkeys(_fingerprints(samples), _number(owner)))
 
     def remove(self, samples: Samples, owner: int) -> None:
@@ -59,6 +57,24 @@ class SeriesIndex:
         for series in _fingerprints(samples):
             if self._owners.get(series) == owner:
                 del self._owners[series]
+
+    def replace(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> None:
+        before, after = (pack(()).concat(*samples) for samples in (old, new))
+        if after.columns.names == before.columns.names and after.columns.labels == before.columns.labels:
+            return
+        conflicts = self.conflicts(after, owner)
+        if conflicts:
+            raise _refused(*conflicts[0])
+        self.remove(before, owner)
+        self.add(after, owner)
+
+
+class _Line(NamedTuple):
+    """A line of a text, and which of an owner's samples it tells."""
+
+    owner: int
+    row: int
+    text: str
 
 
 class Gathered:
@@ -72,13 +88,17 @@ class Gathered:
     b'a{b="1"} 1\\na{b="2"} 1\\n'
     """
 
-    __slots__ = ("_held", "_name", "_text", "_type")
+    __slots__ = ("_changed", "_held", "_lines", "_name", "_order", "_text", "_type")
 
     def __init__(self, name: str, type: MetricType) -> None:
         self._name = name
         self._type = MetricType(type)
         self._held: dict[int, LarkSamples] = {}
-        self._text: bytes | None = b""
+        # The owners whose samples are not those of the lines.
+        self._changed: set[int] = set()
+        self._lines: list[_Line] = []
+        self._text = b""
+        self._order = order_of(name, self._type)
 
     def __len__(self) -> int:
         return sum(map(len, self._held.values()))
@@ -89,11 +109,12 @@ class Gathered:
             self.remove(owner)
             return
         self._held[owner] = _lark_samples(samples).compact()
-        self._text = None
+        self._changed.add(owner)
 
     def remove(self, owner: int) -> None:
-        if self._held.pop(_number(owner), None) is not None:
-            self._text = None
+        owner = _number(owner)
+        if self._held.pop(owner, None) is not None:
+            self._changed.add(owner)
 
     def owners(self) -> list[int]:
         return sorted(self._held)
@@ -102,12 +123,34 @@ class Gathered:
         return pack(()).concat(*(self._held[owner] for owner in self.owners()))
 
     def text(self) -> bytes:
-        if self._text is None:
-            family = MetricFamily(self._name, self._type, samples=self.samples())
-            written = encode([family], format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
-            # The first line tells the type.
-            self._text = written.partition(b"\n")[2]
+        if self._changed:
+            self._lines = self._merged()
+            self._text = "".join([line.text for line in self._lines]).encode()
+            self._changed.clear()
         return self._text
+
+    def _merged(self) -> list[_Line]:
+        lines = [line for line in self._lines if line.owner not in self._changed]
+        fresh = [line for owner in self._changed & self._held.keys() for line in self._written(owner)]
+        # A few find their places by binary search; sort keys take too much to keep all, or to make all for those.
+        if len(fresh) * len(lines).bit_length() < len(lines):
+            for line in fresh:
+                insort(lines, line, key=self._key)
+            return lines
+        return sorted(lines + fresh, key=self._key)
+
+    def _written(self, owner: int) -> Iterator[_Line]:
+        for row, text in enumerate(written_samples(self._name, self._type, self._held[owner])):
+            yield _Line(owner, row, text)
+
+    def _key(self, line: _Line) -> tuple[Any, ...]:
+        columns = self._held[line.owner].columns
+        name, labels = columns.names[line.row], pairs_of(columns.labels[line.row])
+        return *self._order(name, labels, columns.times.get(line.row)), line.owner, line.row
+
+
+def _refused(index: int, holder: int) -> ValueError:
+    return ValueError(f"sample {index} is of a series that owner {holder} holds")
 
 
 def _fingerprints(samples: Samples) -> Sequence[int]:

@@ -82,6 +82,13 @@ class SeriesIndex(Protocol):
     def remove(self, samples: Samples, owner: int) -> None:
         """Forget the series of these samples, as many of them as the owner holds."""
 
+    def replace(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> None:
+        """Let an owner hold the series of new samples instead of those of old ones; both may be of many families.
+
+        The owner holds the series of all the old ones. What another owner holds is a ValueError, and nothing is
+        changed. Where both are of the same series in the same order, as most pushes are, no fingerprint is made.
+        """
+
     def __len__(self) -> int:
         """The number of series."""
 

@@ -23,8 +23,8 @@ pub struct Row {
     pub start: u32,
     /// Where the label set's brace stands; [`NO_LABELS`] where there is none.
     pub labels: u32,
-    /// After the last token of its line; after what is kept of it, in a text that was built. No `}` stands between the
-    /// label set's closing brace and this.
+    /// After the last token of its line; after the label set, in a text that was built, where rows may share it. No `}`
+    /// stands between the label set's closing brace and this.
     pub end: u32,
     /// A number in [`Layout::kinds`].
     pub kind: u32,

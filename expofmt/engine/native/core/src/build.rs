@@ -1,10 +1,11 @@
 //! Samples from parts: what was not read from a text gets a text of its own.
 
+use std::hash::BuildHasher;
 use std::mem::take;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 
 use crate::block::{Block, Extra, IRREGULAR, Kind, Layout, NO_LABELS, Name, Row, Segment, Shape, Time, View};
 use crate::fault::{Span, offset};
@@ -13,6 +14,9 @@ use crate::samples::Samples;
 
 /// Beyond so many, shapes are no longer told apart: their rows are read item by item.
 const MOST_SHAPES: usize = 4096;
+
+/// So many label sets are known again, so that each stands in the text once: those of a push are in many families alike.
+const MOST_SETS: usize = 4096;
 
 /// How long the text of a block may become.
 struct Limits {
@@ -37,10 +41,15 @@ pub struct Builder {
     names: Vec<Name>,
     name_numbers: HashMap<Box<[u8]>, u32, RandomState>,
     kinds: Vec<Kind>,
-    /// By the number of the name, and the segments with a byte between them that no UTF-8 holds.
-    kind_numbers: HashMap<(u32, Box<[u8]>), u32, RandomState>,
+    /// By the numbers of the name and the shape.
+    kind_numbers: HashMap<(u32, u32), u32, RandomState>,
+    /// By the segments with a byte between them that no UTF-8 holds.
+    shape_numbers: HashMap<Box<[u8]>, u32, RandomState>,
     shapes: Vec<Shape>,
     segments: Vec<Segment>,
+    /// Where label sets stand that may come again.
+    sets: HashTable<(u32, u32)>,
+    state: RandomState,
     rows: Vec<Row>,
     times: Vec<Time>,
     literals: Vec<(u32, Span)>,
@@ -159,19 +168,19 @@ impl Builder {
         }
         self.name_numbers.clear();
         self.kind_numbers.clear();
-        self.text.shrink_to_fit();
-        self.rows.shrink_to_fit();
+        self.shape_numbers.clear();
+        self.sets.clear();
         let layout = Arc::new(Layout {
-            text: Arc::new(take(&mut self.text)),
+            text: Arc::new(shrunk(&mut self.text)),
             placed: false,
-            names: take(&mut self.names),
-            kinds: take(&mut self.kinds),
-            shapes: take(&mut self.shapes),
-            segments: take(&mut self.segments),
+            names: shrunk(&mut self.names),
+            kinds: shrunk(&mut self.kinds),
+            shapes: shrunk(&mut self.shapes),
+            segments: shrunk(&mut self.segments),
         });
         let block = Block {
             layout,
-            rows: take(&mut self.rows),
+            rows: shrunk(&mut self.rows),
             times: take(&mut self.times),
             literals: take(&mut self.literals),
             extras: take(&mut self.extras),
@@ -191,7 +200,8 @@ impl Builder {
         extra: Option<Extra>,
     ) {
         let row = offset(self.rows.len());
-        let labels = if self.text.len() == start { NO_LABELS } else { offset(start) };
+        let (start, end) = self.settled(start);
+        let labels = if start == end { NO_LABELS } else { offset(start) };
         if let Some(literal) = literal {
             let at = self.text.len();
             self.text.extend_from_slice(literal);
@@ -205,7 +215,23 @@ impl Builder {
             self.times.push(time.unwrap_or(Time::ABSENT));
         }
         self.extras.extend(extra.map(|extra| (row, extra)));
-        self.rows.push(Row { value, start: offset(start), labels, end: offset(self.text.len()), kind });
+        self.rows.push(Row { value, start: offset(start), labels, end: offset(end), kind });
+    }
+
+    /// Where the label set stands that was just written: if it is known, where it did before.
+    fn settled(&mut self, start: usize) -> (usize, usize) {
+        let Builder { text, sets, state, .. } = self;
+        let set = (offset(start), offset(text.len()));
+        let of = |&(start, end): &(u32, u32)| &text[start as usize..end as usize];
+        let hash = |set: &(u32, u32)| state.hash_one(of(set));
+        if let Some(&(known, end)) = sets.find(hash(&set), |known| of(known) == of(&set)) {
+            text.truncate(start);
+            return (known as usize, end as usize);
+        }
+        if sets.len() < MOST_SETS && set.0 < set.1 {
+            sets.insert_unique(hash(&set), set, hash);
+        }
+        (start, text.len())
     }
 
     /// The number of the kind of a row whose label set was just written.
@@ -215,19 +241,13 @@ impl Builder {
             return kind;
         }
         let name = self.name_number(name);
-        let shape = if self.shapes.len() < MOST_SHAPES { shape_of(&self.text, start) } else { None };
-        let mut key = Vec::new();
-        for segment in shape.iter().flatten() {
-            key.extend_from_slice(segment.text.of(&self.text));
-            key.push(0xFF);
+        let segments = if self.shapes.len() < MOST_SHAPES { shape_of(&self.text, start) } else { None };
+        let shape = segments.map_or(IRREGULAR, |segments| self.shape_number(&segments));
+        let next = offset(self.kinds.len());
+        let kind = *self.kind_numbers.entry((name, shape)).or_insert(next);
+        if kind == next {
+            self.kinds.push(Kind { name, shape });
         }
-        if let Some(&kind) = self.kind_numbers.get(&(name, key.as_slice().into())) {
-            return kind;
-        }
-        let shape = shape.map_or(IRREGULAR, |segments| self.add_shape(&segments));
-        let kind = offset(self.kinds.len());
-        self.kinds.push(Kind { name, shape });
-        self.kind_numbers.insert((name, key.into()), kind);
         kind
     }
 
@@ -256,12 +276,27 @@ impl Builder {
         number
     }
 
-    fn add_shape(&mut self, segments: &[Segment]) -> u32 {
+    fn shape_number(&mut self, segments: &[Segment]) -> u32 {
+        let mut key = Vec::new();
+        for segment in segments {
+            key.extend_from_slice(segment.text.of(&self.text));
+            key.push(0xFF);
+        }
+        if let Some(&number) = self.shape_numbers.get(key.as_slice()) {
+            return number;
+        }
         let number = offset(self.shapes.len());
+        self.shape_numbers.insert(key.into(), number);
         self.shapes.push(new_shape(&self.text, offset(self.segments.len()), segments));
         self.segments.extend_from_slice(segments);
         number
     }
+}
+
+/// What a column holds, in no more memory than that takes.
+fn shrunk<T>(column: &mut Vec<T>) -> Vec<T> {
+    column.shrink_to_fit();
+    take(column)
 }
 
 /// Append a label set in canonical spelling, nothing where there are no labels. Labels come sorted by name.
@@ -384,6 +419,22 @@ mod tests {
         for samples in [&united, &united.gather([1, 0]), &united.slice(0, 1), &read.compact()] {
             assert_eq!(samples.span(0), None);
         }
+    }
+
+    #[test]
+    fn label_sets_are_kept_once() {
+        let mut builder = Builder::default();
+        for number in 0..9u8 {
+            let labels = if number % 3 == 0 { None } else { Some((&b"n"[..], &[b'0' + number % 3][..])) };
+            let literal = (number < 3).then_some(&b"-0"[..]);
+            builder.push(&[b'a' + number], labels, -0.0, None, literal, None);
+        }
+        let samples = builder.finish();
+        let found: Vec<String> = (0..9).map(|index| labels(&samples, index)).collect();
+        assert_eq!(found, ["", "n=1", "n=2"].repeat(3));
+        assert!(samples.views().take(3).all(|view| view.literal() == Some(b"-0")));
+        assert_eq!(samples.parts()[0].block.layout.text(), b"-0{n=\"1\"}-0{n=\"2\"}-0");
+        assert_eq!(samples.compact().parts()[0].block.layout.text(), samples.parts()[0].block.layout.text());
     }
 
     fn unshared(samples: Samples) -> Block {

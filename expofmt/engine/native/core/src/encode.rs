@@ -77,6 +77,15 @@ pub fn encode_exact(families: &[Family<'_>]) -> Vec<u8> {
     writer.text
 }
 
+/// The sample lines of a family as [`encode`] writes them, with names unescaped.
+pub fn encode_samples(family: &Family<'_>) -> Vec<u8> {
+    let text = Vec::with_capacity(likely_length(family));
+    let values = Values::new(false);
+    let mut writer = Writer { text, speller: Speller::default(), values, exact: false, lines: Lines::default() };
+    writer.samples(family);
+    writer.text
+}
+
 fn write<E>(
     families: &[Family<'_>],
     literals: bool,
@@ -184,6 +193,10 @@ impl<'a> Writer<'a> {
             self.values.push(&mut self.text, only);
             return;
         }
+        self.samples(family);
+    }
+
+    fn samples(&mut self, family: &Family<'a>) {
         self.speller.begin(family.name, family.kind);
         let start = self.text.len();
         if !self.samples_in_order(family.samples) {

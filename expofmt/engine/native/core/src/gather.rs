@@ -1,19 +1,19 @@
 //! The samples of one family from several owners, and their canonical text.
 //!
-//! The text is kept, and a table of its lines. When some owners' samples have changed, their new lines are sorted among
+//! The text is kept. Of a family of few lines, nothing else is: it is written anew when anything has changed. Where there
+//! are more, a table of the lines is kept, too: the new lines of the owners whose samples have changed are sorted among
 //! themselves, each finds its place among the lines of the other owners by a binary search, and all that stands between two
 //! such places is copied in one piece.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::block::Text;
-use crate::encode::{Values, push_sample};
+use crate::block::{Block, Text, View};
+use crate::encode::{Family, Values, encode_samples, push_sample};
 use crate::family::MetricType;
 use crate::label::{Items, decoded};
 use crate::order::{Entry, Labels, Lines, Rest, bound_after, order};
@@ -22,36 +22,79 @@ use crate::samples::{Part, Samples};
 use crate::series::Owner;
 use crate::spell::Speller;
 
-/// The samples of one family from several owners.
+/// The samples of one family from several owners. There may be many such families: while it has few lines, it is small.
 pub struct Gathered {
     name: Box<[u8]>,
     kind: MetricType,
     /// How many samples there are.
     length: usize,
-    /// By the numbers of slots, which lines name.
-    slots: Vec<Slot>,
-    /// For each owner its slot. Those that have been left without samples are among them until their lines are removed.
-    numbers: BTreeMap<Owner, u32>,
-    free: Vec<u32>,
-    /// The slots whose samples are not those of the lines.
-    changed: Vec<u32>,
-    forms: Forms,
-    lines: Vec<Line>,
+    /// Those that have samples, in the order of their numbers.
+    held: Vec<Held>,
+    /// The owners whose samples are not those of the text; some may be told more than once.
+    changed: Vec<Owner>,
     text: Text,
+    /// What the text consists of. Where that is not known, all of it is written anew.
+    table: Option<Box<Table>>,
 }
 
 /// The samples of an owner.
-struct Slot {
+struct Held {
     owner: Owner,
-    changed: bool,
-    samples: Samples,
+    samples: Kept,
 }
 
-/// A line of the text. It ends where the next one starts. This is kept small: the lines are many.
+/// Samples in as little memory as can be: most are in one block.
+enum Kept {
+    Rows { block: Arc<Block>, first: u32, last: u32 },
+    Parts(Box<Samples>),
+}
+
+impl Kept {
+    fn new(samples: Samples) -> Kept {
+        match samples.parts() {
+            [Part { block, first, last, .. }] => Kept::Rows { block: block.clone(), first: *first, last: *last },
+            _ => Kept::Parts(Box::new(samples)),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Kept::Rows { first, last, .. } => (last - first) as usize,
+            Kept::Parts(samples) => samples.len(),
+        }
+    }
+
+    fn at(&self, row: usize) -> View<'_> {
+        match self {
+            Kept::Rows { block, first, .. } => block.view(*first as usize + row),
+            Kept::Parts(samples) => samples.at(row),
+        }
+    }
+
+    fn push_to(&self, all: &mut Samples) {
+        match self {
+            Kept::Rows { block, first, last } => all.push(block.clone(), *first, *last),
+            Kept::Parts(samples) => samples.parts().iter().for_each(|p| all.push(p.block.clone(), p.first, p.last)),
+        }
+    }
+}
+
+/// Up to here, lines are few; and again, where there were more, when there are half as many. To write so many takes a few
+/// microseconds, twice as long as to merge some into them. Tests have few lines.
+const FEW_LINES: usize = if cfg!(any(test, fuzzing)) { 4 } else { 64 };
+
+/// The lines of a text, in order.
+#[derive(Default)]
+struct Table {
+    forms: Forms,
+    lines: Vec<Line>,
+}
+
+/// A line of the text. This is kept small: the lines are many.
 #[derive(Clone, Copy)]
 struct Line {
-    start: usize,
-    slot: u32,
+    length: u32,
+    owner: Owner,
     /// Which of the owner's samples it tells.
     row: u32,
     /// A number in [`Forms`].
@@ -66,13 +109,10 @@ impl Gathered {
             name: name.into(),
             kind,
             length: 0,
-            slots: Vec::new(),
-            numbers: BTreeMap::new(),
-            free: Vec::new(),
+            held: Vec::new(),
             changed: Vec::new(),
-            forms: Forms::default(),
-            lines: Vec::new(),
             text: Arc::new(b""),
+            table: None,
         }
     }
 
@@ -90,63 +130,45 @@ impl Gathered {
         if samples.is_empty() {
             return self.remove(owner);
         }
-        let samples = detached(samples);
+        let held = Held { owner, samples: Kept::new(detached(samples)) };
         self.length += samples.len();
-        let number = match self.numbers.get(&owner) {
-            Some(&number) => {
-                let slot = &mut self.slots[number as usize];
-                self.length -= slot.samples.len();
-                slot.samples = samples;
-                number
+        match self.place(owner) {
+            Ok(place) => {
+                self.length -= self.held[place].samples.len();
+                self.held[place] = held;
             }
-            None => self.add(Slot { owner, changed: false, samples }),
-        };
-        self.mark(number);
+            Err(place) => self.held.insert(place, held),
+        }
+        self.mark(owner);
     }
 
     /// Forget what the owner had, if it had anything.
     pub fn remove(&mut self, owner: Owner) {
-        let Some(&number) = self.numbers.get(&owner) else { return };
-        let samples = std::mem::take(&mut self.slots[number as usize].samples);
-        if !samples.is_empty() {
-            self.length -= samples.len();
-            self.mark(number);
+        if let Ok(place) = self.place(owner) {
+            self.length -= self.held.remove(place).samples.len();
+            self.mark(owner);
         }
     }
 
-    fn add(&mut self, slot: Slot) -> u32 {
-        let owner = slot.owner;
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.slots[number as usize] = slot;
-                number
-            }
-            None => {
-                self.slots.push(slot);
-                self.slots.len() as u32 - 1
-            }
-        };
-        self.numbers.insert(owner, number);
-        number
+    fn place(&self, owner: Owner) -> Result<usize, usize> {
+        self.held.binary_search_by_key(&owner, |held| held.owner)
     }
 
-    fn mark(&mut self, number: u32) {
-        let slot = &mut self.slots[number as usize];
-        if !slot.changed {
-            slot.changed = true;
-            self.changed.push(number);
+    fn mark(&mut self, owner: Owner) {
+        // Of a text that is to be written anew, it is enough to know that.
+        if self.changed.is_empty() || (self.table.is_some() && self.changed.last() != Some(&owner)) {
+            self.changed.push(owner);
         }
     }
 
-    /// Those that have samples, and these, in the order of the owners' numbers.
-    pub fn owners(&self) -> impl Iterator<Item = (Owner, &Samples)> {
-        let held = self.numbers.iter().map(|(&owner, &number)| (owner, &self.slots[number as usize].samples));
-        held.filter(|(_, samples)| !samples.is_empty())
+    /// Those that have samples, in the order of their numbers.
+    pub fn owners(&self) -> impl Iterator<Item = Owner> {
+        self.held.iter().map(|held| held.owner)
     }
 
     /// The samples of all owners.
     pub fn samples(&self) -> Samples {
-        Samples::default().concat(self.owners().map(|(_, samples)| samples))
+        united(&self.held)
     }
 
     /// The text, if nothing has changed since it was written.
@@ -156,15 +178,25 @@ impl Gathered {
 
     /// What makes another text of the one that there is. It says nothing about later changes of the samples.
     pub fn change(&mut self) -> Change {
-        if self.forms.all.len() > self.lines.len() + FEW_FORMS {
-            self.forget_lines();
+        let few = if self.table.is_some() { FEW_LINES / 2 } else { FEW_LINES };
+        if self.length <= few {
+            let samples = self.samples();
+            let family = Family { name: &self.name, kind: self.kind, help: None, samples: (&samples).into() };
+            return Change::anew(encode_samples(&family));
         }
-        let slots = &self.slots;
-        let mut changed = self.changed.clone();
-        changed.sort_unstable_by_key(|&number| slots[number as usize].owner);
-        let samples = Samples::default().concat(changed.iter().map(|&number| &slots[number as usize].samples));
-        let rows = |&number: &u32| (0..slots[number as usize].samples.len() as u32).map(move |row| (number, row));
-        let rows: Vec<(u32, u32)> = changed.iter().flat_map(rows).collect();
+        // There may be forms that no line is of any more.
+        let known = self.table.take().filter(|table| table.forms.all.len() <= table.lines.len() + FEW_FORMS);
+        let mut table = known.unwrap_or_else(|| {
+            self.changed = self.owners().collect();
+            Box::default()
+        });
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        let places = self.changed.iter().filter_map(|&owner| self.place(owner).ok());
+        let changed: Vec<&Held> = places.map(|place| &self.held[place]).collect();
+        let samples = united(changed.iter().copied());
+        let rows = |held: &&Held| (0..held.samples.len() as u32).map(|row| (held.owner, row)).collect::<Vec<_>>();
+        let rows: Vec<(Owner, u32)> = changed.iter().flat_map(rows).collect();
         let mut speller = Speller::default();
         speller.begin(&self.name, self.kind);
         let mut written = Lines::default();
@@ -172,40 +204,92 @@ impl Gathered {
         samples.views().for_each(|view| written.push(|text| push_sample(text, &mut speller, &mut values, view)));
         let entries = order(&speller, (&samples).into(), &written);
         let mut found = Found::default();
-        let form_of = |entry: &Entry| {
+        let line_of = |entry: &Entry| {
             let (plan, labels) = written.form(entry);
             let form =
-                found.form(&mut self.forms, plan, speller.plan(plan), &written.text, written.labels(&speller, entry));
-            let (place, (slot, row)) = (written.line(entry), rows[entry.index as usize]);
-            (Line { start: place.start, slot, row, form, labels }, place.end)
+                found.form(&mut table.forms, plan, speller.plan(plan), &written.text, written.labels(&speller, entry));
+            let (place, (owner, row)) = (written.line(entry), rows[entry.index as usize]);
+            let length = u32::try_from(place.len()).unwrap_or_else(|_| panic!("a line takes more than 4 GiB"));
+            (Line { length, owner, row, form, labels }, place.start)
         };
-        let fresh: Vec<(Line, usize)> = entries.iter().map(form_of).collect();
-        self.merge(&fresh, written.text)
+        let fresh: Vec<(Line, usize)> = entries.iter().map(line_of).collect();
+        let change = Merge { family: self, starts: table.starts(), table: &table }.with(&fresh, written.text);
+        self.table = Some(table);
+        change
     }
 
-    /// Merge lines that come in order into those that are to stay.
-    fn merge(&self, fresh: &[(Line, usize)], text: Vec<u8>) -> Change {
-        let changed: Vec<bool> = self.slots.iter().map(|slot| slot.changed).collect();
-        let stays = |&line: &u32| !changed[self.lines[line as usize].slot as usize];
-        let kept: Vec<u32> = (0..self.lines.len() as u32).filter(stays).collect();
+    fn written(&self) -> &[u8] {
+        (*self.text).as_ref()
+    }
+
+    /// Let a change, which [`Gathered::change`] has just returned, have happened; the text is what it wrote.
+    pub fn accept(&mut self, change: Change, text: Text) {
+        self.text = text;
+        match (change.lines, &mut self.table) {
+            (Some(lines), Some(table)) => table.lines = lines,
+            (_, table) => *table = None,
+        }
+        self.changed = Vec::new();
+        self.held.shrink_to_fit();
+    }
+}
+
+impl Table {
+    /// Where the lines start, and where the last one ends.
+    fn starts(&self) -> Vec<usize> {
+        let mut starts = Vec::with_capacity(self.lines.len() + 1);
+        let mut end = 0;
+        starts.push(end);
+        for line in &self.lines {
+            end += line.length as usize;
+            starts.push(end);
+        }
+        starts
+    }
+}
+
+/// The lines that there are, while others are merged into them.
+struct Merge<'a> {
+    family: &'a Gathered,
+    table: &'a Table,
+    starts: Vec<usize>,
+}
+
+impl Merge<'_> {
+    /// Merge lines that come in order, each with its start in the text, into those that are to stay.
+    fn with(&self, fresh: &[(Line, usize)], text: Vec<u8>) -> Change {
+        let lines = &self.table.lines;
+        let stays = |&line: &u32| self.family.changed.binary_search(&lines[line as usize].owner).is_err();
+        let kept: Vec<u32> = (0..lines.len() as u32).filter(stays).collect();
         // How far apart two places are, if the lines come from anywhere.
         let stride = kept.len() / fresh.len().max(1);
         let mut places = Vec::with_capacity(fresh.len());
         let mut last = 0;
-        for (line, end) in fresh {
-            last += self.lines_before(&kept[last..], stride, Side { line, text: &text, end: *end });
+        for (line, start) in fresh {
+            last += self.lines_before(&kept[last..], stride, Side { line, text: &text, start: *start });
             places.push(last);
         }
-        let mut change =
-            Change { lines: Vec::with_capacity(kept.len() + fresh.len()), pieces: Vec::new(), length: 0, text };
+        let mut change = Change { lines: None, pieces: Vec::new(), length: 0, text };
+        let mut merged = Vec::with_capacity(kept.len() + fresh.len());
         let mut last = 0;
-        for (place, (line, end)) in places.into_iter().zip(fresh) {
-            change.push_kept(self, &kept[last..place]);
-            change.push(&[*line], Source::Fresh, line.start..*end);
+        for (place, (line, start)) in places.into_iter().zip(fresh) {
+            self.push_kept(&kept[last..place], &mut change, &mut merged);
+            change.push(Source::Fresh, *start..start + line.length as usize);
+            merged.push(*line);
             last = place;
         }
-        change.push_kept(self, &kept[last..]);
+        self.push_kept(&kept[last..], &mut change, &mut merged);
+        change.lines = Some(merged);
         change
+    }
+
+    /// Append lines that stay.
+    fn push_kept(&self, kept: &[u32], change: &mut Change, merged: &mut Vec<Line>) {
+        for run in kept.chunk_by(|line, next| line + 1 == *next) {
+            let (first, end) = (run[0] as usize, run[0] as usize + run.len());
+            change.push(Source::Old, self.starts[first]..self.starts[end]);
+            merged.extend_from_slice(&self.table.lines[first..end]);
+        }
     }
 
     /// How many of these lines stand before another one, to be found about so far from the first.
@@ -220,74 +304,43 @@ impl Gathered {
     }
 
     fn compare(&self, a: Side<'_>, b: Side<'_>) -> Ordering {
-        let owner = |side: Side<'_>| self.slots[side.line.slot as usize].owner;
         let labels = self.labels(a).compare(&self.labels(b));
-        labels.then_with(|| self.rest(a).cmp(&self.rest(b))).then_with(|| owner(a).cmp(&owner(b)))
+        labels.then_with(|| self.rest(a).cmp(&self.rest(b))).then_with(|| a.line.owner.cmp(&b.line.owner))
     }
 
     fn side(&self, line: u32) -> Side<'_> {
-        Side { line: &self.lines[line as usize], text: self.written(), end: self.end(line) }
+        let line = line as usize;
+        Side { line: &self.table.lines[line], text: self.family.written(), start: self.starts[line] }
     }
 
     fn labels<'t>(&self, side: Side<'t>) -> Labels<'t> {
-        let (line, form) = (side.line, &self.forms.all[side.line.form as usize]);
-        let start = line.start + form.head + usize::from(line.labels > 0);
+        let (line, form) = (side.line, &self.table.forms.all[side.line.form as usize]);
+        let start = side.start + form.head + usize::from(line.labels > 0);
         let end = start + line.labels as usize;
         Labels { number: form.labels, class: form.class, text: side.text, start, end }
     }
 
     fn rest(&self, side: Side<'_>) -> Rest<'_> {
-        let (line, form) = (side.line, &self.forms.all[side.line.form as usize]);
-        let time = self.slots[line.slot as usize].samples.at(line.row as usize).time();
-        let bound = bound_after(form.bound, &side.text[self.labels(side).end..side.end]);
+        let (line, form) = (side.line, &self.table.forms.all[side.line.form as usize]);
+        let held = self.family.place(line.owner).ok().map(|place| &self.family.held[place].samples);
+        let time = held.and_then(|samples| samples.at(line.row as usize).time());
+        let bound = bound_after(form.bound, &side.text[self.labels(side).end..side.start + line.length as usize]);
         Rest::new(time, form.rank, bound, &form.name)
-    }
-
-    fn written(&self) -> &[u8] {
-        (*self.text).as_ref()
-    }
-
-    /// Where a line ends.
-    fn end(&self, line: u32) -> usize {
-        self.lines.get(line as usize + 1).map_or(self.written().len(), |next| next.start)
-    }
-
-    /// Let a change, which [`Gathered::change`] has just returned, have happened; the text is what it wrote.
-    pub fn accept(&mut self, change: Change, text: Text) {
-        self.lines = change.lines;
-        self.text = text;
-        for number in self.changed.drain(..) {
-            let slot = &mut self.slots[number as usize];
-            slot.changed = false;
-            if slot.samples.is_empty() {
-                self.numbers.remove(&slot.owner);
-                self.free.push(number);
-            }
-        }
-    }
-
-    /// Begin anew, without forms that no line is of.
-    fn forget_lines(&mut self) {
-        self.forms = Forms::default();
-        self.lines = Vec::new();
-        self.text = Arc::new(b"");
-        let numbers: Vec<u32> = self.numbers.values().copied().collect();
-        numbers.into_iter().for_each(|number| self.mark(number));
     }
 }
 
-/// A line, with the text that it is in.
+/// A line, with the text that it is in, and its start there.
 #[derive(Clone, Copy)]
 struct Side<'t> {
     line: &'t Line,
     text: &'t [u8],
-    end: usize,
+    start: usize,
 }
 
 /// How to make one text of another.
 pub struct Change {
-    /// Those of the new text.
-    lines: Vec<Line>,
+    /// Those of the new text, where they are to be kept.
+    lines: Option<Vec<Line>>,
     pieces: Vec<(Source, Range<usize>)>,
     /// How long the new text is.
     length: usize,
@@ -302,6 +355,11 @@ enum Source {
 }
 
 impl Change {
+    /// Nothing of the old text is in the new one.
+    fn anew(text: Vec<u8>) -> Change {
+        Change { lines: None, pieces: vec![(Source::Fresh, 0..text.len())], length: text.len(), text }
+    }
+
     /// How long the new text is.
     pub fn len(&self) -> usize {
         self.length
@@ -325,19 +383,7 @@ impl Change {
         }
     }
 
-    /// Append lines that stay.
-    fn push_kept(&mut self, family: &Gathered, kept: &[u32]) {
-        for run in kept.chunk_by(|line, next| line + 1 == *next) {
-            let (first, last) = (run[0], run[run.len() - 1]);
-            let lines = &family.lines[first as usize..=last as usize];
-            self.push(lines, Source::Old, lines[0].start..family.end(last));
-        }
-    }
-
-    /// Append lines that stand one after the other.
-    fn push(&mut self, lines: &[Line], source: Source, piece: Range<usize>) {
-        let start = self.length;
-        self.lines.extend(lines.iter().map(|line| Line { start: line.start - piece.start + start, ..*line }));
+    fn push(&mut self, source: Source, piece: Range<usize>) {
         self.length += piece.len();
         match self.pieces.last_mut() {
             Some((last, range)) if *last == source && range.end == piece.start => range.end = piece.end,
@@ -416,6 +462,13 @@ impl Found {
     }
 }
 
+/// The samples of these owners, of whatever inputs.
+fn united<'a>(held: impl IntoIterator<Item = &'a Held>) -> Samples {
+    let mut all = Samples::default().concat([&Samples::default()]);
+    held.into_iter().for_each(|held| held.samples.push_to(&mut all));
+    all
+}
+
 /// The samples without a hold on an input. Blocks that were built may hold others as well, which an owner has in other families.
 fn detached(samples: &Samples) -> Samples {
     let is_built = |part: &Part| !part.block.layout.placed && part.block.places.is_empty();
@@ -448,8 +501,7 @@ mod tests {
         let all = String::from_utf8(encode(&[all], EscapingScheme::AllowUtf8, false)).expect("UTF-8");
         let (_, lines) = all.split_once('\n').expect("a line of the type");
         assert_eq!(text(family), lines);
-        assert_eq!(family.slots.len() - family.free.len(), family.owners().count());
-        assert_eq!(family.numbers.len(), family.owners().count());
+        assert!(family.owners().is_sorted_by(|a, b| a < b) && family.changed.is_empty());
     }
 
     #[test]
@@ -532,12 +584,43 @@ mod tests {
     #[test]
     fn what_no_line_has_any_more_is_forgotten() {
         let mut family = Gathered::new(b"a", MetricType::Gauge);
-        family.put(&read("a{b=\"1\"} 1\na{d=\"1\"} 1\n"), 1);
+        family.put(&read(&(0..FEW_LINES).map(|number| format!("a{{d=\"{number}\"}} 1\n")).collect::<String>()), 1);
         for number in 0..1000 {
             family.put(&read(&format!("a{{c{number}=\"x\"}} 1\n")), 2);
             check(&mut family);
-            assert!(family.forms.all.len() < FEW_FORMS + 10 && family.forms.classes.len() < FEW_FORMS + 10);
+            let forms = &family.table.as_ref().expect("lines are many").forms;
+            assert!(forms.all.len() < FEW_FORMS + 10 && forms.classes.len() < FEW_FORMS + 10);
         }
+    }
+
+    #[test]
+    fn families_of_few_lines_have_no_table() {
+        let lines =
+            |count: usize| read(&(0..count).map(|number| format!("a{{d=\"{number}\"}} 1\n")).collect::<String>());
+        let mut family = Gathered::new(b"a", MetricType::Gauge);
+        for (count, tabled) in [(FEW_LINES, false), (FEW_LINES + 1, true), (FEW_LINES, true), (FEW_LINES / 2, false)] {
+            family.put(&lines(count), 1);
+            check(&mut family);
+            assert_eq!(family.table.is_some(), tabled);
+        }
+    }
+
+    #[test]
+    fn what_a_change_that_was_not_accepted_knew_is_not_forgotten() {
+        let mut family = Gathered::new(b"a", MetricType::Gauge);
+        (0..9).for_each(|owner| family.put(&read(&format!("a{{d=\"{owner}\"}} 1\n")), owner));
+        check(&mut family);
+        family.remove(8);
+        drop(family.change());
+        family.put(&read("a{d=\"x\"} 1\n"), 3);
+        check(&mut family);
+        let few = FEW_LINES as Owner / 2;
+        (few..9).for_each(|owner| family.remove(owner));
+        drop(family.change());
+        (few..9).for_each(|owner| family.put(&read(&format!("a{{d=\"{owner}\"}} 2\n")), owner));
+        drop(family.change());
+        family.remove(0);
+        check(&mut family);
     }
 
     #[test]
@@ -552,6 +635,6 @@ mod tests {
         let is_shared = |part: &Part| Arc::ptr_eq(&part.block, &samples.parts()[0].block);
         assert!(held.parts().iter().all(is_shared));
         assert_eq!(held.len(), 5);
-        assert_eq!(size_of::<Line>(), 24);
+        assert_eq!((size_of::<Line>(), size_of::<Held>()), (20, 24));
     }
 }

@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::block::View;
 use crate::fingerprint::fingerprints;
 use crate::samples::Samples;
 
@@ -75,18 +76,26 @@ impl SeriesIndex {
         if let Some(conflict) = self.held_by_others(&prints, owner).next() {
             return Err(conflict);
         }
+        self.hold(prints, owner);
+        Ok(())
+    }
+
+    fn hold(&mut self, prints: Vec<u64>, owner: Owner) {
         let SeriesIndex { table, state } = self;
         for print in prints {
             let held = Held { print: [(print >> 32) as u32, print as u32], owner };
             let hash = |held: &Held| state.hash_one(held.print());
             table.entry(hash(&held), |other| other.print() == print, hash).or_insert(held);
         }
-        Ok(())
     }
 
     /// Forget the series of these samples, as many of them as the owner holds.
     pub fn remove(&mut self, samples: &Samples, owner: Owner) {
-        for print in fingerprints(samples) {
+        self.forget(&fingerprints(samples), owner);
+    }
+
+    fn forget(&mut self, prints: &[u64], owner: Owner) {
+        for &print in prints {
             let hash = self.hash(print);
             if let Ok(entry) = self.table.find_entry(hash, |held| held.print() == print && held.owner == owner) {
                 entry.remove();
@@ -99,9 +108,30 @@ impl SeriesIndex {
         }
     }
 
+    /// Forget the series of `old`, which the owner holds, and let it hold those of `new`. If another one holds any of these,
+    /// nothing is changed, and the first of these conflicts is returned.
+    pub fn replace(&mut self, old: &Samples, new: &Samples, owner: Owner) -> Result<(), Conflict> {
+        if same_series(old, new) {
+            return Ok(());
+        }
+        let prints = fingerprints(new);
+        if let Some(conflict) = self.held_by_others(&prints, owner).next() {
+            return Err(conflict);
+        }
+        self.forget(&fingerprints(old), owner);
+        self.hold(prints, owner);
+        Ok(())
+    }
+
     fn hash(&self, print: u64) -> u64 {
         self.state.hash_one(print)
     }
+}
+
+/// Whether both are of the same series, sample by sample, as far as their texts show.
+fn same_series(some: &Samples, others: &Samples) -> bool {
+    let is_same = |(a, b): (View<'_>, View<'_>)| a.name() == b.name() && a.label_text() == b.label_text();
+    some.len() == others.len() && some.views().zip(others.views()).all(is_same)
 }
 
 #[cfg(test)]
@@ -128,6 +158,21 @@ mod tests {
         assert_eq!(index.add(&samples(2..7), 1), Ok(()));
         index.remove(&samples(0..9), 1);
         assert!(index.is_empty());
+    }
+
+    #[test]
+    fn series_are_replaced_or_nothing_is_changed() {
+        let mut index = SeriesIndex::default();
+        assert_eq!(index.replace(&samples(0..0), &samples(0..3), 1), Ok(()));
+        assert_eq!(index.replace(&samples(0..0), &samples(7..9), 2), Ok(()));
+        assert_eq!(index.replace(&samples(0..3), &samples(5..9), 1), Err(Conflict { index: 2, owner: 2 }));
+        assert_eq!(index.conflicts(&samples(0..9), 3).len(), 5);
+        assert_eq!(index.replace(&samples(0..3), &samples(2..6), 1), Ok(()));
+        assert_eq!(index.conflicts(&samples(0..9), 2), [2, 3, 4, 5].map(|index| Conflict { index, owner: 1 }));
+        assert_eq!(index.replace(&samples(2..6), &read("a{ b=\"2\"} 1\na{b=\"3\"} 2 7\n"), 1), Ok(()));
+        assert_eq!(index.len(), 4);
+        assert_eq!(index.replace(&samples(2..4), &samples(0..0), 1), Ok(()));
+        assert_eq!(index.len(), 2);
     }
 
     #[test]

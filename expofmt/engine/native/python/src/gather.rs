@@ -50,7 +50,7 @@ impl Gathered {
     }
 
     fn owners(&self) -> PyResult<Vec<u32>> {
-        caught(|| Ok(self.family.get()?.owners().map(|(owner, _)| owner).collect()))
+        caught(|| Ok(self.family.get()?.owners().collect()))
     }
 
     fn samples(&self, py: Python<'_>) -> PyResult<NativeSamples> {

@@ -1,5 +1,6 @@
 //! Who holds which series.
 
+use expofmt_core::samples::Samples;
 use expofmt_core::series::{Conflict, SeriesIndex as Index};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -37,10 +38,7 @@ impl SeriesIndex {
     fn add(&mut self, samples: &Bound<'_, PyAny>, owner: &Bound<'_, PyAny>) -> PyResult<()> {
         caught(|| {
             let (py, given, owner) = (samples.py(), native(samples)?, read_owner(owner)?);
-            let added = py.detach(|| self.index.change(|index| index.add(&given, owner)))?;
-            added.map_err(|Conflict { index, owner }| {
-                PyValueError::new_err(format!("sample {index} is of a series that owner {owner} holds"))
-            })
+            py.detach(|| self.index.change(|index| index.add(&given, owner)))?.map_err(refused)
         })
     }
 
@@ -50,4 +48,21 @@ impl SeriesIndex {
             py.detach(|| self.index.change(|index| index.remove(&given, owner)))
         })
     }
+
+    fn replace(&mut self, owner: &Bound<'_, PyAny>, old: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<()> {
+        caught(|| {
+            let (py, owner, old, new) = (owner.py(), read_owner(owner)?, together(old)?, together(new)?);
+            py.detach(|| self.index.change(|index| index.replace(&old, &new, owner)))?.map_err(refused)
+        })
+    }
+}
+
+/// All the samples of a sequence of them.
+fn together(given: &Bound<'_, PyAny>) -> PyResult<Samples> {
+    let given: Vec<Samples> = given.try_iter()?.map(|samples| native(&samples?)).collect::<PyResult<_>>()?;
+    Ok(Samples::default().concat(&given))
+}
+
+fn refused(Conflict { index, owner }: Conflict) -> PyErr {
+    PyValueError::new_err(format!("sample {index} is of a series that owner {owner} holds"))
 }
