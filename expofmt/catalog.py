@@ -15,7 +15,7 @@ from .grouping import GroupingKey
 from .groups import ChangeKind, Group, StoredFamily
 from .model import LabelSet, MetricFamily, MetricType, text_word
 from .names import escape_help, written_name
-from .pushing import MAX_FINDINGS, Push, more_findings
+from .pushing import MAX_FINDINGS, TIME_FAMILIES, Push, more_findings
 
 __all__ = ["Catalog", "identity"]
 
@@ -98,8 +98,8 @@ class Catalog:
 
         Only the families of the ``names`` given are looked at; the indexes keep what they have of the others.
 
-        Whoever takes a push has asked for :meth:`findings` before. Groups that cannot be in one store, as a journal
-        might hold them, are a ValueError; the catalog is of no use then.
+        Whoever takes a push has asked for :meth:`findings` before; groups that were not pushed here are admitted.
+        Groups that cannot be in one store are a ValueError, and the catalog is of no use then.
         """
         if new is not None and self.has_another(key):
             raise ValueError(f"{key} and {self._identities[identity(key)]} are one group to whoever scrapes them")
@@ -143,6 +143,23 @@ class Catalog:
             return family
         help = declared.help if family.help == declared.help else family.help
         return MetricFamily._of(declared.name, family.type, help, family.unit, family.samples)
+
+    def admit(self, group: Group) -> list[str]:
+        """Take a group that was not pushed here, unless it cannot be in one store with those that are.
+
+        Then why not, a line for each contradiction, which names the other group.
+        """
+        push = Push.of_group(group)
+        who = push.source.name
+        reserved = sorted(TIME_FAMILIES.keys() & group.families.keys())
+        reasons = [f"{who} has `{name}`, which the store itself says of each group" for name in reserved]
+        for finding in self.findings(push):
+            if finding.severity is not Severity.WARNING:
+                other = finding.related.filename if finding.related else who
+                reasons.append(f"{who}{f' contradicts {other}' if other != who else ''}: {finding.message}")
+        if not reasons:
+            self.replace(group.key, group)
+        return reasons
 
     def touched(self) -> set[str]:
         """The names of families whose metadata may have changed since this was asked last."""

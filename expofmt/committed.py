@@ -11,7 +11,7 @@ from typing import Any
 from .catalog import Catalog
 from .diagnostics import ConsistencyError
 from .grouping import GroupingKey
-from .groups import Change, ChangeKind, Group, Journal, JournalError, changed
+from .groups import Change, ChangeKind, Group, Journal, JournalError, apply, changed
 from .page import Delta
 from .published import Published, compare
 
@@ -160,14 +160,19 @@ class Committed:
                 self._catalog.retire(key)
 
     def _replay(self, journal: Journal) -> None:
+        groups: dict[GroupingKey, Group] = {}
+        apply(journal.replay(), groups)
         batch = _Batch()
-        try:
-            for change in journal.replay():
-                self._apply(change, batch)
-        except ValueError as error:
+        reasons: list[str] = []
+        for key, group in groups.items():
+            batch.add(key, None, group.families.keys())
+            reasons += self._catalog.admit(group)
+        if reasons:
+            more = f", and {len(reasons) - 1:,} more" if len(reasons) > 1 else ""
             raise JournalError(
-                f"the journal holds groups that contradict each other: {error}; `expofmt journal check` lists them all"
-            ) from error
+                f"the journal holds what cannot be in one store: {reasons[0]}{more}; `expofmt journal check` lists all "
+                "contradictions between groups"
+            )
         self._publish(batch, self._compared(batch))
 
 

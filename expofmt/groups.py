@@ -7,7 +7,7 @@ reads a journal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 from .grouping import GroupingKey
 from .model import MetricFamily
 
-__all__ = ["Change", "ChangeKind", "Group", "Journal", "JournalError", "StoredFamily", "changed", "retold"]
+__all__ = ["Change", "ChangeKind", "Group", "Journal", "JournalError", "StoredFamily", "apply", "changed", "retold"]
 
 _NOTHING: Final[Mapping[str, StoredFamily]] = MappingProxyType({})
 
@@ -129,6 +129,23 @@ def changed(group: Group | None, change: Change) -> Group | None:
         push_time_ns=change.time_ns,
         lifetime_ns=change.lifetime_ns,
     )
+
+
+def apply(changes: Iterable[Change], groups: dict[GroupingKey, Group]) -> None:
+    """Let groups go through changes, one after the other; where that fails, those before are applied.
+
+    >>> groups: dict[GroupingKey, Group] = {}
+    >>> apply([Change(ChangeKind.PUT, time, GroupingKey("batch")) for time in (5, 7)], groups)
+    >>> [group.push_time_ns for group in groups.values()]
+    [7]
+    """
+    for change in changes:
+        for key in list(groups) if change.key is None else [change.key]:
+            group = changed(groups.get(key), change)
+            if group is None:
+                groups.pop(key, None)
+            else:
+                groups[key] = group
 
 
 def retold(group: Group) -> Iterator[Change]:

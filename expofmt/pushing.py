@@ -15,7 +15,7 @@ from .codes import Code, Profile, Severity
 from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, LimitError, Place
 from .formats import Format
 from .grouping import GroupingKey
-from .groups import ChangeKind
+from .groups import ChangeKind, Group
 from .merge import MergePolicy, merge
 from .model import Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples
 from .names import Names, quote
@@ -181,6 +181,14 @@ class Push:
     # The families whose samples are not those that were pushed, one by one.
     completed: set[str] = field(default_factory=set)
 
+    @classmethod
+    def of_group(cls, group: Group) -> Self:
+        """A group as if it were pushed, of whose text nothing is at hand."""
+        families = {name: family for name, (family, _) in group.families.items()}
+        source = Source(f"group {group.key}", b"")
+        pushed = Exposition(families.values(), filename=source.name)
+        return cls(ChangeKind.PUT, group.key, families, pushed, source, is_text=False, lifetime_ns=group.lifetime_ns)
+
     def type_place(self, name: str) -> Place:
         """The type on the TYPE line of a family; where there is none, its first sample."""
         return self._metadata_place(name, "type")
@@ -198,7 +206,8 @@ class Push:
     def pushed_place(self, name: str, index: int) -> Place:
         """A sample, by its number in its family as it was pushed."""
         samples = self.pushed[name].samples
-        span = samples.span(index)
+        # The samples of a group may have places, but not in this text.
+        span = samples.span(index) if self.source.data else None
         if span is None:
             return Place.canonical(self.source.name, str(samples[index]), "")
         return self._place(span)

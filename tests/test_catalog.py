@@ -2,22 +2,82 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from expofmt import EscapingScheme, GroupingKey, GroupStore, JournalError, LabelSet, MetricFamily
+from expofmt import EscapingScheme, GroupingKey, GroupStore, JournalError, LabelSet, MetricFamily, MetricType, parse
 from expofmt.groups import Change, ChangeKind
 from tests.journals import MemoryJournal
 
+PAIRS = {
+    "two types": (
+        ("# TYPE a gauge\na 1\n", "# TYPE a counter\na 1\n"),
+        'group {job="y"} contradicts group {job="x"}: metric family `a` has two types',
+    ),
+    "one series": (
+        ('a{instance="i"} 1\nb{l="1"} 1\n', 'b{l="2"} 1\nb{l="1",job="x"} 1\n'),
+        'group {job="y"} contradicts group {job="x"}: another group holds `b{instance="",job="x",l="1"}`',
+    ),
+    "a suffix": (
+        ("# TYPE s summary\ns_sum 1\n", "s_count 1\n"),
+        'group {job="y"} contradicts group {job="x"}: ',
+    ),
+    "a suffix of its own": (("", "# TYPE s summary\ns_sum 1\n\ns_count 1\n"), 'group {job="y"}: '),
+    "a family of the gateway": (
+        ("", "# TYPE o gauge\no 1\n"),
+        'group {job="y"} contradicts this gateway\'s own metrics: ',
+    ),
+    "a family of the store": (("", "push_time_seconds 1\n"), 'group {job="y"} has `push_time_seconds`'),
+}
 
-def test_keys_of_one_identity_in_a_journal_are_refused(engine: str) -> None:
+
+@pytest.mark.parametrize(("bodies", "told"), PAIRS.values(), ids=PAIRS)
+def test_what_contradicts_itself_in_a_journal_is_named(engine: str, bodies: tuple[str, str], told: str) -> None:
+    """As no store has written such a journal, its groups have whatever labels they are given here."""
+    journal = MemoryJournal()
+    own = [MetricFamily.counter("o", 1)]
+    for job, body in zip("xy", bodies, strict=True):
+        labels = LabelSet(instance="", job=job)
+        # Texts with an empty line between them are families that no text could hold together.
+        read = [family for text in body.split("\n\n") for family in parse(text).values()]
+        families = [family.with_samples(family.samples.with_labels(LabelSet(), labels)) for family in read]
+        journal.append([Change(ChangeKind.PUT, 1, GroupingKey(job), tuple(families))])
+    with pytest.raises(JournalError, match=re.escape(told)) as caught:
+        GroupStore(journal=journal, own=lambda: own)
+    assert "`expofmt journal check` lists" in str(caught.value)
+    assert " more;" not in str(caught.value)
+
+
+def test_of_many_contradictions_in_a_journal_one_is_named(engine: str) -> None:
     journal = MemoryJournal()
     keys = GroupingKey("a"), GroupingKey("a", instance="")
-    journal.append([Change(ChangeKind.PUT, 1, key) for key in keys])
-    with pytest.raises(JournalError, match="one group to whoever scrapes them"):
+    journal.append(
+        [
+            Change(ChangeKind.PUT, 1, key, (MetricFamily.gauge("a", {LabelSet(job="a", instance=""): 1}),))
+            for key in keys
+        ]
+    )
+    with pytest.raises(JournalError) as caught:
         GroupStore(journal=journal)
+    assert f"group {keys[1]} contradicts group {keys[0]}: another group holds `push_time_seconds" in str(caught.value)
+    assert ", and 1 more;" in str(caught.value)
+
+
+def test_what_a_journal_has_left_behind_contradicts_nothing(engine: str) -> None:
+    """Only the groups that a journal leads to have to agree."""
+    journal = MemoryJournal()
+    one, other = GroupingKey("x"), GroupingKey("y")
+    gauge, counter = (MetricFamily(name, type) for name, type in (("a", MetricType.GAUGE), ("a", MetricType.COUNTER)))
+    journal.append([Change(ChangeKind.PUT, 1, one, (gauge,)), Change(ChangeKind.PUT, 2, other, (counter,))])
+    journal.append([Change(ChangeKind.DELETE, 3, one)])
+    assert list(GroupStore(journal=journal).groups) == [other]
+    journal.append(
+        [Change(ChangeKind.PUT, 4, one, (gauge,)), Change(ChangeKind.WIPE, 5), Change(ChangeKind.PUT, 6, one, (gauge,))]
+    )
+    assert list(GroupStore(journal=journal).groups) == [one]
 
 
 def test_groups_of_one_family_are_not_looked_at_for_another_one(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:

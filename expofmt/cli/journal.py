@@ -17,16 +17,12 @@ import click
 
 from .. import __version__, engine
 from ..catalog import Catalog
-from ..codes import Severity
 from ..formats import Format
 from ..grouping import GroupingKey
-from ..groups import Change, ChangeKind, Group, JournalError, changed, retold
+from ..groups import Change, ChangeKind, Group, JournalError, apply, retold
 from ..journal import DamagedJournalError, SqliteJournal
-from ..model import Exposition
 from ..names import EscapingScheme
-from ..pushing import Push
 from ..quoting import visible
-from ..source import Source
 from .options import CLEAN, FINDINGS, TROUBLE, counted, finish
 
 _API: Final = "/api/v1/metrics"
@@ -49,7 +45,7 @@ def dump(file: Path) -> None:
     groups: dict[GroupingKey, Group] = {}
     with _told_as_exit_code(), closing(SqliteJournal(file, read_only=True)) as journal:
         try:
-            _fold(journal.replay(), groups)
+            apply(journal.replay(), groups)
         finally:
             for group in sorted(groups.values(), key=lambda group: group.key.labels.pairs):
                 click.echo("".join(_lines(group)))
@@ -71,13 +67,14 @@ def check(file: Path) -> None:
             click.echo(f"{visible(str(file))}: {visible(problem)}")
         if problems:
             finish(FINDINGS)
-        groups = _fold(journal.replay(), {}).values()
-        contradictions = [line for lines in _contradictions(groups).values() for line in lines]
+        groups: dict[GroupingKey, Group] = {}
+        apply(journal.replay(), groups)
+        contradictions = [line for lines in _contradictions(groups.values()).values() for line in lines]
         for line in contradictions:
             click.echo(f"{visible(str(file))}: {visible(line)}")
         if contradictions:
             finish(FINDINGS)
-        click.echo(f"ok: {_amount(groups)}")
+        click.echo(f"ok: {_amount(groups.values())}")
     finish(CLEAN)
 
 
@@ -116,7 +113,8 @@ def import_(url: str, file: Path | None, merge: bool, skip_unsupported: bool, ti
         groups = _agreeing(groups, {}, skip_unsupported)
     else:
         with _told_as_exit_code(), closing(SqliteJournal(file)) as journal:
-            held = _fold(journal.replay(), {})
+            held: dict[GroupingKey, Group] = {}
+            apply(journal.replay(), held)
             if held and not merge:
                 click.echo(f"expofmt: {visible(str(file))}: has groups already; --merge keeps them", err=True)
                 finish(FINDINGS)
@@ -156,22 +154,8 @@ def _contradictions(groups: Iterable[Group]) -> dict[GroupingKey, list[str]]:
     catalog = Catalog(())
     contradictions: dict[GroupingKey, list[str]] = {}
     for group in groups:
-        # Compact samples have no places in a text, which is not at hand here.
-        families = {name: family.with_samples(family.samples.compact()) for name, (family, _) in group.families.items()}
-        source = Source(f"group {group.key}", b"")
-        pushed = Exposition(families.values(), filename=source.name)
-        push = Push(ChangeKind.PUT, group.key, families, pushed, source, is_text=False)
-        lines = [
-            f"{source.name} contradicts {finding.related.filename}: {finding.message}"
-            if finding.related
-            else f"{source.name}: {finding.message}"
-            for finding in catalog.findings(push)
-            if finding.severity is not Severity.WARNING
-        ]
-        if lines:
+        if lines := catalog.admit(group):
             contradictions[group.key] = lines
-        else:
-            catalog.replace(group.key, group)
     return contradictions
 
 
@@ -182,14 +166,6 @@ def _tell_refused(line: str, skipped: bool) -> None:
 def _finish_unwritten() -> NoReturn:
     click.echo("expofmt: nothing was written; --skip-unsupported takes the rest", err=True)
     finish(FINDINGS)
-
-
-def _fold(changes: Iterable[Change], groups: dict[GroupingKey, Group]) -> dict[GroupingKey, Group]:
-    """The groups that a replay makes; those that were made before it fails are in the mapping given."""
-    for change in changes:
-        if change.key is not None and (group := changed(groups.get(change.key), change)) is not None:
-            groups[change.key] = group
-    return groups
 
 
 @contextmanager
