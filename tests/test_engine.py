@@ -511,6 +511,41 @@ def test_duplicates_point_to_the_first() -> None:
     assert packed().duplicates(**PLAIN) == []
 
 
+def only(text: str) -> Samples:
+    """The samples of a text's only family."""
+    [family] = engine.scan(text.encode(), Format.TEXT).families
+    return family.samples
+
+
+def test_whole_metrics_are_complete() -> None:
+    whole = 'h_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n'
+    head = "# TYPE h histogram\n"
+    assert only(head + whole).is_complete("h", MetricType.HISTOGRAM)
+    assert only(head + whole + 'h_bucket{le="1e0"} 1\n').is_complete("h", MetricType.HISTOGRAM)
+    for line in ("h 1", "h_bucket 1", 'h_bucket{le="NaN"} 1', 'h_sum{le="1"} 1', 'h_count{a=""} 1', "h_sum 1 5"):
+        assert not only(f"{head}{whole}{line}\n").is_complete("h", MetricType.HISTOGRAM)
+    for line in whole.splitlines(keepends=True):
+        assert not only(head + whole.replace(line, "")).is_complete("h", MetricType.HISTOGRAM)
+    summary = '# TYPE h summary\nh{a="b",quantile="1"} 1\nh_sum{a="b"} 1\nh_count{a="b"} 1\nh_sum 1\nh_count 1\n'
+    assert only(summary).is_complete("h", MetricType.SUMMARY)
+    for line in ("h 1", 'h{quantile="nan"} 1', 'h_count{quantile=""} 1', 'h{quantile="1",c="d"} 1'):
+        assert not only(f"{summary}{line}\n").is_complete("h", MetricType.SUMMARY)
+    assert only("h 1\n").is_complete("h", MetricType.GAUGE)
+    assert engine.pack([]).is_complete("h", MetricType.HISTOGRAM)
+
+
+def test_metrics_are_united_by_labels_that_become_alike() -> None:
+    text = '# TYPE h histogram\nh_sum{i="1"} 1\nh_count{i="1"} 1\nh_sum{i="2"} 1\nh_bucket{i="2",le="1"} 1\n'
+    given = only(text)
+    alike = given.with_labels({"i": "3"}, {})
+    assert given.united_in(alike, "le") == (2, 0)
+    assert alike.united_in(given, "le") is None
+    assert given.united_in(given, "le") is None
+    assert given.united_in(alike, "i") is None
+    with pytest.raises(ValueError, match="not as many"):
+        given.united_in(alike[:2], "le")
+
+
 def test_histogram_faults_are_in_order_and_of_histograms_and_summaries_alone() -> None:
     text = 'h 1\nh_bucket{le="x"} 1\nh_bucket{le="2"} 2\nh_bucket{le="1"} 3\n'
     found = read("# TYPE h histogram\n" + text)
