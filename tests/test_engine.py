@@ -670,6 +670,52 @@ def test_encode_escapes_names_and_not_values(escaping: EscapingScheme, line: str
     assert encoded(family, escaping=escaping).splitlines()[1] == line
 
 
+@pytest.mark.parametrize(
+    ("escaping", "a", "b"),
+    [
+        (EscapingScheme.UNDERSCORES, "l_a", "lB"),
+        (EscapingScheme.DOTS, "l_dot_a", "lB"),
+        (EscapingScheme.VALUES, "U__l_2e_a", "lB"),
+    ],
+)
+def test_escaping_changes_no_order(escaping: EscapingScheme, a: str, b: str) -> None:
+    # As Prometheus' own encoder, which is given samples in order. A dot sorts before a capital, an underscore after it.
+    labels = [{"l.a": "2", "lB": "1"}, {"l.a": "1", "lB": "2"}, {"lB": "1"}, {"l.a": "1"}, {}]
+    family = MetricFamily.gauge("m", [(each, number) for number, each in enumerate(labels)])
+    assert encoded(family, escaping=escaping).splitlines()[1:] == [
+        "m 4",
+        f'm{{{a}="1"}} 3',
+        f'm{{{b}="1"}} 2',
+        f'm{{{a}="1",{b}="2"}} 1',
+        f'm{{{a}="2",{b}="1"}} 0',
+    ]
+    histogram = MetricFamily(
+        "h.x",
+        MetricType.HISTOGRAM,
+        'a\\"b\n',
+        samples=[
+            Sample("h.x_sum", {"l.a": "x\n"}, 1, 5_000_000),
+            Sample("h.x_bucket", {"le": "1e1", "l.a": "x\n", "z.z": ""}, 1),
+            Sample("h.x_bucket", {"le": "5e-1", "l.a": "x\n", "z.z": ""}, 1),
+            Sample("h.x_bucket", {"le": "x"}, math.inf),
+            Sample("h.x_bucket", {}, 1),
+            Sample("h.x_count", {"le": "1.0"}, -0.0),
+        ],
+    )
+    name = {"underscores": "h_x", "dots": "h_dot_x", "values": "U__h_2e_x"}[escaping]
+    z = {"underscores": "z_z", "dots": "z_dot_z", "values": "U__z_2e_z"}[escaping]
+    assert encoded(histogram, escaping=escaping).splitlines() == [
+        f'# HELP {name} a\\\\"b\\n',
+        f"# TYPE {name} histogram",
+        f'{name}_bucket{{le="x"}} +Inf',
+        f"{name}_bucket 1",
+        f'{name}_count{{le="1.0"}} 0',
+        f'{name}_sum{{{a}="x\\n"}} 1 5',
+        f'{name}_bucket{{{a}="x\\n",{z}="",le="0.5"}} 1',
+        f'{name}_bucket{{{a}="x\\n",{z}="",le="10"}} 1',
+    ]
+
+
 def test_a_format_that_is_not_written_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="protobuf"):
         engine.encode([], format=Format.PROTOBUF, escaping=EscapingScheme.ALLOW_UTF8)

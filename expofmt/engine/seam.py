@@ -171,6 +171,8 @@ class Engine(Protocol):
     ) -> bytes:
         """Canonical text; families in the order given, the samples of each in canonical order.
 
+        Samples and labels are in the order of the names as they are before these are escaped.
+
         With ``literals``, a value whose canonical spelling would denote another number (an integer beyond float64,
         a negative zero) keeps the spelling of its input.
         """
