@@ -220,6 +220,11 @@ class Catalog:
             yield self._second_identity(push)
         group = self.groups.get(push.key)
         held = group.families if group else {}
+        fresh = [family.samples for family in push.families.values()]
+        stale = [held[name].family.samples for name in push.families if name in held]
+        # A group that is not there has no number, and no series: nor has number 0.
+        number = self._numbers.get(push.key, 0)
+        may_repeat = not self.series.allows(number, stale, fresh)
         for name, family in push.families.items():
             declared = self._declared.get(name)
             stored = held.get(name)
@@ -237,8 +242,8 @@ class Catalog:
                 collisions += self._suffix_collisions(push, family)
             yield from collisions
             # Families that collide may hold the same series.
-            if not collisions:
-                yield from self._duplicates(push, family)
+            if may_repeat and not collisions:
+                yield from self._duplicates(push, family, number)
             if family.help:
                 yield from self._help_conflict(push, family, declared)
 
@@ -298,9 +303,7 @@ class Catalog:
                 related = replace(related, caret=(start, start + len(line.split()[2])))
                 yield _finding(Code.SUFFIX_COLLISION, push.name_place(family.name), related, {"name": family.name})
 
-    def _duplicates(self, push: Push, family: MetricFamily) -> Iterator[Diagnostic]:
-        # A group that is not there has no number, and no series: nor has number 0.
-        number = self._numbers.get(push.key, 0)
+    def _duplicates(self, push: Push, family: MetricFamily, number: int) -> Iterator[Diagnostic]:
         conflicts = self.series.conflicts(family.samples, number)
         if not conflicts:
             return

@@ -393,6 +393,22 @@ class Samples(Sequence[Sample]):
         """Breaches of the rules for histograms and summaries: (code, index, related index or -1), by index."""
 
     @abstractmethod
+    def is_complete(self, name: str, type: MetricType) -> bool:
+        """Whether a histogram or summary consists of whole metrics, as Pushgateway prints them.
+
+        Each has a sum and a count, and a histogram a bucket for ``+Inf``; buckets and quantiles have bounds that are
+        numbers, other samples have none, and no sample of a histogram has just its name. Other types are complete.
+        """
+
+    @abstractmethod
+    def united_in(self, other: Samples, label: str) -> tuple[int, int] | None:
+        """The first sample that is of another metric than an earlier one, while in the other samples both are of one
+        metric; and that earlier one.
+
+        The others are as many, or it is a ValueError. A metric is told by all labels but one, and the time.
+        """
+
+    @abstractmethod
     def fingerprints(self) -> Sequence[int]:
         """A 64-bit number for each sample's series (name and labels): equal for equal series, on every machine.
 

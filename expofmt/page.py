@@ -59,10 +59,10 @@ class _Entry:
         self.gathered = engine.Gathered(family.name, family.type)
         self.describe(family)
 
-    def put(self, owner: int, samples: Samples) -> None:
+    def put(self, owner: int, samples: Samples, *, may_be_odd: bool) -> None:
         self.gathered.put(samples, owner)
         self._forget_odd(owner)
-        if not all(map(is_legacy_label_name, samples.label_names())):
+        if may_be_odd and not all(map(is_legacy_label_name, samples.label_names())):
             self.odd = self.odd or set()
             self.odd.add(owner)
 
@@ -89,9 +89,13 @@ class _Entry:
 
 
 class Page:
-    """All families with the samples of all groups. Not safe for threads."""
+    """All families with the samples of all groups. Not safe for threads.
 
-    def __init__(self) -> None:
+    Where all names are ``legacy``, no escaping changes any, and none is looked at.
+    """
+
+    def __init__(self, *, legacy: bool) -> None:
+        self._may_be_odd = not legacy
         self._entries: dict[str, _Entry] = {}
         # In order; None when it is to be found out again.
         self._names: list[str] | None = []
@@ -109,7 +113,7 @@ class Page:
                 if samples is None:
                     entry.remove(owner)
                 else:
-                    entry.put(owner, samples)
+                    entry.put(owner, samples, may_be_odd=self._may_be_odd)
 
     def _describe(self, name: str, family: MetricFamily | None) -> None:
         entry = self._entries.get(name)
@@ -141,7 +145,7 @@ class Page:
             if {"instance", "job"} <= family.samples.label_names():
                 raise ValueError(f"`own` gives samples of {name} with `job` and `instance`, which tell groups apart")
             self._describe(name, family)
-            self._entries[name].put(_STORE, family.samples)
+            self._entries[name].put(_STORE, family.samples, may_be_odd=self._may_be_odd)
 
     def text(self, names: Collection[str] | None, escaping: EscapingScheme) -> bytes:
         """Canonical text; of some families, if names are given. Families without samples are left out."""

@@ -40,9 +40,6 @@ _REMEMBERED: Final = frozenset((Code.DUPLICATE_SAMPLE, Code.EXPLICIT_TIMESTAMP, 
 # Samples that Pushgateway drops, all but their label set.
 _DROPPED: Final = frozenset((Code.MISSING_LE, Code.NAN_BOUND, Code.STRAY_SAMPLE, Code.MISSING_QUANTILE))
 
-# A histogram that has one of these is not printed as it was pushed.
-_INCOMPLETE: Final = _DROPPED | {Code.MISSING_INF_BUCKET, Code.MISSING_SUM, Code.MISSING_COUNT}
-
 # The label that tells the samples of a metric apart.
 _POINT_LABELS: Final[Mapping[MetricType, str]] = {MetricType.HISTOGRAM: "le", MetricType.SUMMARY: "quantile"}
 
@@ -333,7 +330,7 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
             push.warnings.append(_finding(Code(code), Severity.WARNING, push.pushed_place(name, index)))
         if len(dropped) > MAX_FINDINGS:
             push.warnings.append(more_findings(push.source.name, len(dropped) - MAX_FINDINGS))
-        if _is_incomplete(family, samples, {code for code, _, _ in faults}):
+        if family.type in _POINT_LABELS and not samples.is_complete(name, family.type):
             completed = _completed(family, samples)
             if completed is not None:
                 push.completed.add(name)
@@ -380,14 +377,11 @@ def _find_united(push: Push, family: MetricFamily, samples: Samples) -> None:
     if family.samples.label_names().isdisjoint({"instance", *push.key}):
         return
     label = _POINT_LABELS[family.type]
-    firsts: dict[LabelSet, int] = {}
-    for index, (given, sample) in enumerate(zip(family.samples, samples, strict=True)):
-        first = firsts.setdefault(_without(sample.labels, label), index)
-        if _without(given.labels, label) != _without(family.samples[first].labels, label):
-            places = push.pushed_place(family.name, index), push.pushed_place(family.name, first)
-            details = {"labelled": f"{family.name}{_without(sample.labels, label)}"}
-            push.errors.append(Diagnostic.of_places(Code.DUPLICATE_SAMPLE, Severity.ERROR, *places, details))
-            return
+    found = family.samples.united_in(samples, label)
+    if found is not None:
+        place, first = (push.pushed_place(family.name, index) for index in found)
+        details = {"labelled": f"{family.name}{_without(samples[found[0]].labels, label)}"}
+        push.errors.append(Diagnostic.of_places(Code.DUPLICATE_SAMPLE, Severity.ERROR, place, first, details))
 
 
 def _check_values(push: Push, family: str, samples: Samples, limit: int) -> None:
@@ -402,15 +396,6 @@ def _check_value(limit: int, label: str, value: str, place: Place) -> None:
     if (found := len(value.encode())) > limit:
         details = {"label": label, "limit": f"{limit:,}", "found_number": f"{found:,}"}
         raise LimitError([_finding(Code.LABEL_VALUE_TOO_LONG, Severity.ERROR, place, **details)])
-
-
-def _is_incomplete(family: MetricFamily, samples: Samples, faults: set[str]) -> bool:
-    """Whether the samples may not be all that Pushgateway prints, or not as it prints them."""
-    if family.type is MetricType.HISTOGRAM:
-        misplaced = samples.select({"le": bool}).names() - {f"{family.name}_bucket"}
-        return bool(misplaced or faults & _INCOMPLETE)
-    # Whether a summary lacks anything, the engine cannot tell.
-    return family.type is MetricType.SUMMARY
 
 
 class _Parts:

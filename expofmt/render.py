@@ -39,7 +39,7 @@ def render(
     unknown), and with its HELP where it has one. Numbers are spelt as Prometheus' own encoder does.
 
     ``format`` is that of the exposition where it is not given, and text otherwise. ``escaping`` is what happens to
-    names that only UTF-8 readers take; they are written in quotes where it is not given.
+    names that only UTF-8 readers take, and changes no order; they are written in quotes where it is not given.
 
     What the format cannot hold raises :class:`ConsistencyError`, or, with ``lossy``, is reported to ``on_warning`` and
     left out: exemplars, start timestamps, units, and what of a time is finer than a millisecond; a family of a type
@@ -70,7 +70,7 @@ def render(
     faults = list(_foreign_samples(families, exposition.filename))
     losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
     families = list(_fitted_to_text(families))
-    families.sort(key=lambda family: (escape_name(family.name, scheme), family.name))
+    families.sort(key=attrgetter("name"))
     faults += _collisions(families, scheme, exposition.filename)
     faults += _label_collisions(families, scheme, target, exposition.filename)
     if faults or (losses and not lossy):

@@ -96,7 +96,7 @@ class GroupStore:
         # Held by whoever scrapes; the page is his, and so is what it is about to be told. A KeyboardInterrupt may come
         # at any point of that, so that it is told again whatever it may not have heard.
         self._scraping = Lock()
-        self._page = Page()
+        self._page = Page(legacy=names == "legacy")
         self._untold = Delta()
 
     def __enter__(self) -> Self:

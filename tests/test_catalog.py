@@ -142,6 +142,18 @@ def test_names_that_are_escaped_do_not_cost_the_others(engine: str) -> None:
     )
 
 
+def test_escaping_changes_no_order_of_samples_and_labels(engine: str) -> None:
+    # As Pushgateway does, which sorts the names as they are. A dot sorts before a capital, an underscore after it.
+    store = GroupStore(names="utf-8")
+    store.put(GroupingKey("a"), 'm{"l.a"="2",lB="1"} 1\nm{"l.a"="1",lB="2"} 2\nm{"i.x"="",lB="9"} 3\n')
+    assert store.render(names=["m"], escaping=EscapingScheme.UNDERSCORES).decode() == (
+        "# TYPE m untyped\n"
+        'm{i_x="",instance="",job="a",lB="9"} 3\n'
+        'm{instance="",job="a",l_a="1",lB="2"} 2\n'
+        'm{instance="",job="a",l_a="2",lB="1"} 1\n'
+    )
+
+
 def test_own_samples_that_might_be_a_groups_are_refused(engine: str) -> None:
     store = GroupStore(own=lambda: [MetricFamily.gauge("x", {LabelSet(job="a", instance=""): 1})])
     with pytest.raises(ValueError, match="tell groups apart"):

@@ -511,6 +511,41 @@ def test_duplicates_point_to_the_first() -> None:
     assert packed().duplicates(**PLAIN) == []
 
 
+def only(text: str) -> Samples:
+    """The samples of a text's only family."""
+    [family] = engine.scan(text.encode(), Format.TEXT).families
+    return family.samples
+
+
+def test_whole_metrics_are_complete() -> None:
+    whole = 'h_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n'
+    head = "# TYPE h histogram\n"
+    assert only(head + whole).is_complete("h", MetricType.HISTOGRAM)
+    assert only(head + whole + 'h_bucket{le="1e0"} 1\n').is_complete("h", MetricType.HISTOGRAM)
+    for line in ("h 1", "h_bucket 1", 'h_bucket{le="NaN"} 1', 'h_sum{le="1"} 1', 'h_count{a=""} 1', "h_sum 1 5"):
+        assert not only(f"{head}{whole}{line}\n").is_complete("h", MetricType.HISTOGRAM)
+    for line in whole.splitlines(keepends=True):
+        assert not only(head + whole.replace(line, "")).is_complete("h", MetricType.HISTOGRAM)
+    summary = '# TYPE h summary\nh{a="b",quantile="1"} 1\nh_sum{a="b"} 1\nh_count{a="b"} 1\nh_sum 1\nh_count 1\n'
+    assert only(summary).is_complete("h", MetricType.SUMMARY)
+    for line in ("h 1", 'h{quantile="nan"} 1', 'h_count{quantile=""} 1', 'h{quantile="1",c="d"} 1'):
+        assert not only(f"{summary}{line}\n").is_complete("h", MetricType.SUMMARY)
+    assert only("h 1\n").is_complete("h", MetricType.GAUGE)
+    assert engine.pack([]).is_complete("h", MetricType.HISTOGRAM)
+
+
+def test_metrics_are_united_by_labels_that_become_alike() -> None:
+    text = '# TYPE h histogram\nh_sum{i="1"} 1\nh_count{i="1"} 1\nh_sum{i="2"} 1\nh_bucket{i="2",le="1"} 1\n'
+    given = only(text)
+    alike = given.with_labels({"i": "3"}, {})
+    assert given.united_in(alike, "le") == (2, 0)
+    assert alike.united_in(given, "le") is None
+    assert given.united_in(given, "le") is None
+    assert given.united_in(alike, "i") is None
+    with pytest.raises(ValueError, match="not as many"):
+        given.united_in(alike[:2], "le")
+
+
 def test_histogram_faults_are_in_order_and_of_histograms_and_summaries_alone() -> None:
     text = 'h 1\nh_bucket{le="x"} 1\nh_bucket{le="2"} 2\nh_bucket{le="1"} 3\n'
     found = read("# TYPE h histogram\n" + text)
@@ -633,6 +668,52 @@ def test_literals_keep_a_spelling_that_denotes_another_number(written: str, cano
 def test_encode_escapes_names_and_not_values(escaping: EscapingScheme, line: str) -> None:
     family = MetricFamily.gauge("a.b", [({"c.d": "e.f"}, 1)])
     assert encoded(family, escaping=escaping).splitlines()[1] == line
+
+
+@pytest.mark.parametrize(
+    ("escaping", "a", "b"),
+    [
+        (EscapingScheme.UNDERSCORES, "l_a", "lB"),
+        (EscapingScheme.DOTS, "l_dot_a", "lB"),
+        (EscapingScheme.VALUES, "U__l_2e_a", "lB"),
+    ],
+)
+def test_escaping_changes_no_order(escaping: EscapingScheme, a: str, b: str) -> None:
+    # As Prometheus' own encoder, which is given samples in order. A dot sorts before a capital, an underscore after it.
+    labels = [{"l.a": "2", "lB": "1"}, {"l.a": "1", "lB": "2"}, {"lB": "1"}, {"l.a": "1"}, {}]
+    family = MetricFamily.gauge("m", [(each, number) for number, each in enumerate(labels)])
+    assert encoded(family, escaping=escaping).splitlines()[1:] == [
+        "m 4",
+        f'm{{{a}="1"}} 3',
+        f'm{{{b}="1"}} 2',
+        f'm{{{a}="1",{b}="2"}} 1',
+        f'm{{{a}="2",{b}="1"}} 0',
+    ]
+    histogram = MetricFamily(
+        "h.x",
+        MetricType.HISTOGRAM,
+        'a\\"b\n',
+        samples=[
+            Sample("h.x_sum", {"l.a": "x\n"}, 1, 5_000_000),
+            Sample("h.x_bucket", {"le": "1e1", "l.a": "x\n", "z.z": ""}, 1),
+            Sample("h.x_bucket", {"le": "5e-1", "l.a": "x\n", "z.z": ""}, 1),
+            Sample("h.x_bucket", {"le": "x"}, math.inf),
+            Sample("h.x_bucket", {}, 1),
+            Sample("h.x_count", {"le": "1.0"}, -0.0),
+        ],
+    )
+    name = {"underscores": "h_x", "dots": "h_dot_x", "values": "U__h_2e_x"}[escaping]
+    z = {"underscores": "z_z", "dots": "z_dot_z", "values": "U__z_2e_z"}[escaping]
+    assert encoded(histogram, escaping=escaping).splitlines() == [
+        f'# HELP {name} a\\\\"b\\n',
+        f"# TYPE {name} histogram",
+        f'{name}_bucket{{le="x"}} +Inf',
+        f"{name}_bucket 1",
+        f'{name}_count{{le="1.0"}} 0',
+        f'{name}_sum{{{a}="x\\n"}} 1 5',
+        f'{name}_bucket{{{a}="x\\n",{z}="",le="0.5"}} 1',
+        f'{name}_bucket{{{a}="x\\n",{z}="",le="10"}} 1',
+    ]
 
 
 def test_a_format_that_is_not_written_is_a_value_error() -> None:

@@ -141,6 +141,7 @@ def test_series_are_replaced_all_at_once(index: SeriesIndex) -> None:
     index.replace(2, [], [numbered(7)])
     assert len(index) == 4
     # One of them moves from a family to another one.
+    assert index.allows(1, [numbered(1, 2), read("b 1\n")], [read("b 2\n"), numbered(2, 3)])
     index.replace(1, [numbered(1, 2), read("b 1\n")], [read("b 2\n"), numbered(2, 3)])
     assert index.conflicts(numbered(1, 2, 3, 7), 1) == [(3, 2)]
     assert index.conflicts(read("b 1\n"), 2) == [(0, 1)]
@@ -153,6 +154,7 @@ def test_series_are_replaced_all_at_once(index: SeriesIndex) -> None:
 def test_what_another_owner_holds_replaces_nothing(index: SeriesIndex) -> None:
     index.add(numbered(1, 2), 1)
     index.add(numbered(3), 2)
+    assert not index.allows(2, [numbered(3)], [numbered(4), read("b 1\n"), numbered(2)])
     with pytest.raises(ValueError, match=r"^sample 2 is of a series that owner 1 holds$"):
         index.replace(2, [numbered(3)], [numbered(4), read("b 1\n"), numbered(2)])
     assert len(index) == 3
@@ -200,6 +202,7 @@ def test_it_does_what_a_dictionary_would(steps: list[tuple[str, list[Sample], in
         samples = seam.pack(objects)
         conflicts = model.conflicts(objects, owner)
         assert index.conflicts(samples, owner) == conflicts
+        assert index.allows(owner, [], [samples]) == (not conflicts)
         mine = [Sample(name, labels, 1) for (name, labels), holder in model.owners.items() if holder == owner]
         if how == "remove":
             index.remove(samples, owner)

@@ -34,6 +34,7 @@ from expofmt import (
     parse,
     render,
 )
+from expofmt.names import escape_name
 from expofmt.strategies import exposition_text, expositions
 
 SCRAPES = sorted((Path(__file__).parent / "data").glob("*.prom"))
@@ -330,14 +331,16 @@ def test_parts_stay_with_their_family_under_escaping(scheme: EscapingScheme) -> 
 
 
 @pytest.mark.parametrize("scheme", [UNDERSCORES, DOTS, VALUES])
-def test_what_is_escaped_is_in_order_of_what_is_written(scheme: EscapingScheme) -> None:
-    # A dot sorts before a capital, an underscore after it.
+def test_what_is_escaped_is_in_order_of_what_was_given(scheme: EscapingScheme) -> None:
+    # As Prometheus' own encoder leaves it. A dot sorts before a capital, an underscore after it.
     families = [
         MetricFamily.gauge("a.b", [({"l.a": "1", "lB": "2"}, 1), ({"l.a": "2", "lB": "1"}, 2)]),
         MetricFamily.gauge("aB", 1),
     ]
     text = render(families, escaping=scheme)
-    assert render(parse(text)) == text
+    assert [family.name for family in parse(text).values()] == [escape_name("a.b", scheme), "aB"]
+    first, second = parse(text)[escape_name("a.b", scheme)].samples
+    assert (first.value, second.value) == (1, 2)
 
 
 @pytest.mark.parametrize(

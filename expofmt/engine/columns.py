@@ -475,6 +475,41 @@ class LarkSamples(Samples):
             return sorted(self._histogram_faults(name), key=lambda fault: fault[1])
         return []
 
+    def is_complete(self, name: str, type: MetricType) -> bool:
+        point = point_of(name, type)
+        if point is None:
+            return True
+        metrics: dict[tuple[Pairs, int | None], set[str]] = {}
+        for sample_name, pairs, time in self._keys():
+            base, text = split_point(pairs, point.label)
+            parts = metrics.setdefault((base, time), set())
+            if sample_name == point.sample_name:
+                rank, bound = bound_of(text)
+                if rank != NUMBER:
+                    return False
+                parts.add("all" if bound == float("inf") else "some")
+            elif text is not None or sample_name == name:
+                return False
+            else:
+                parts.add("sum" if sample_name.endswith("sum") else "count")
+        whole = {"sum", "count", "all"} if type in _HISTOGRAMS else {"sum", "count"}
+        return all(parts >= whole for parts in metrics.values())
+
+    def united_in(self, other: Samples, label: str) -> tuple[int, int] | None:
+        theirs = LarkSamples(_columns_of(other))
+        if len(theirs) != len(self):
+            raise ValueError("the other samples are not as many as these")
+        firsts: dict[tuple[Pairs, int | None], tuple[int, tuple[Pairs, int | None]]] = {}
+        for index, (mine, metric) in enumerate(zip(self._metrics(label), theirs._metrics(label), strict=True)):
+            first, known = firsts.setdefault(metric, (index, mine))
+            if known != mine:
+                return index, first
+        return None
+
+    def _metrics(self, label: str) -> Iterator[tuple[Pairs, int | None]]:
+        """What tells the metric of each row: its labels but for one, and its time."""
+        return ((split_point(pairs, label)[0], time) for _, pairs, time in self._keys())
+
     def _summary_faults(self, name: str) -> Iterator[tuple[str, int, int]]:
         for index, (sample_name, pairs, _) in enumerate(self._keys()):
             rank, quantile = bound_of(split_point(pairs, "quantile")[1])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ..formats import Format
-from ..model import LabelSet, MetricFamily, MetricType, Samples
+from ..model import MetricFamily, MetricType, Samples
 from ..names import (
     EscapingScheme,
     escape_help,
@@ -36,10 +36,8 @@ def encode(
     """
     if format is not Format.TEXT:
         raise ValueError(f"the Lark engine cannot write {format}")
-    if escaping is not EscapingScheme.ALLOW_UTF8:
-        families = [_escaped(family, escaping) for family in families]
-    label_names = _LabelNames()
-    return "".join(part for family in families for part in _family(family, literals, label_names)).encode()
+    label_names = _LabelNames(escaping)
+    return "".join(part for family in families for part in _family(family, escaping, literals, label_names)).encode()
 
 
 def encode_exact(families: Sequence[MetricFamily], /) -> bytes:
@@ -48,39 +46,29 @@ def encode_exact(families: Sequence[MetricFamily], /) -> bytes:
     >>> encode_exact([MetricFamily.gauge("a", [({"b": "2"}, -0.0), ({"b": "1"}, 1)])])
     b'# TYPE a gauge\\na{b="2"} -0\\na{b="1"} 1\\n'
     """
-    label_names = _LabelNames()
+    label_names = _LabelNames(EscapingScheme.ALLOW_UTF8)
     return "".join(part for family in families for part in _family_as_it_is(family, label_names)).encode()
 
 
 class _LabelNames(dict[str, str]):
-    """Label names as they are written: in quotes where they need them. What was asked for is kept."""
+    """Label names as they are written: escaped, and in quotes where they need them. What was asked for is kept."""
+
+    def __init__(self, escaping: EscapingScheme) -> None:
+        self._escaping = escaping
 
     def __missing__(self, name: str) -> str:
-        written = self[name] = name if is_legacy_label_name(name) else quote(name)
+        escaped = escape_label_name(name, self._escaping)
+        written = self[name] = escaped if is_legacy_label_name(escaped) else quote(escaped)
         return written
 
 
-def _escaped(family: MetricFamily, escaping: EscapingScheme) -> MetricFamily:
-    """The family under names that the scheme allows; a suffix is not part of the name that is escaped."""
+def _family(family: MetricFamily, escaping: EscapingScheme, literals: bool, label_names: _LabelNames) -> Iterator[str]:
+    """The samples are in the order of names and labels that are not escaped, as Prometheus' own encoder leaves them."""
     name = escape_name(family.name, escaping)
-    columns = _lark_samples(family.samples).columns
-    labels = {text: _escaped_labels(pairs_of(text), escaping) for text in set(columns.labels)}
-    renamed = columns.replaced(
-        names=[name + sample_name.removeprefix(family.name) for sample_name in columns.names],
-        labels=[labels[text] for text in columns.labels],
-    )
-    return MetricFamily(name, family.type, family.help, family.unit, LarkSamples(renamed))
-
-
-def _escaped_labels(pairs: Pairs, escaping: EscapingScheme) -> str:
-    return str(LabelSet((escape_label_name(name, escaping), value) for name, value in pairs))
-
-
-def _family(family: MetricFamily, literals: bool, label_names: _LabelNames) -> Iterator[str]:
-    yield from _metadata(family)
+    yield from _metadata(family, name)
     samples = _lark_samples(family.samples)
     rows = samples.in_order(family.name, family.type)
-    yield from _samples(family.name, family.type, samples.columns, rows, literals, label_names)
+    yield from _samples(family.name, family.type, samples.columns, rows, name, literals, label_names)
 
 
 def written_samples(name: str, type: MetricType, samples: LarkSamples) -> list[str]:
@@ -92,7 +80,8 @@ def written_samples(name: str, type: MetricType, samples: LarkSamples) -> list[s
     """
     columns = samples.columns
     rows = zip(range(len(samples)), columns.names, map(pairs_of, columns.labels), strict=True)
-    return list(_samples(name, type, columns, rows, literals=False, label_names=_LabelNames()))
+    label_names = _LabelNames(EscapingScheme.ALLOW_UTF8)
+    return list(_samples(name, type, columns, rows, name, literals=False, label_names=label_names))
 
 
 def _samples(
@@ -100,28 +89,31 @@ def _samples(
     type: MetricType,
     columns: Columns,
     rows: Iterable[tuple[int, str, Pairs]],
+    written: str,
     literals: bool,
     label_names: _LabelNames,
 ) -> Iterator[str]:
+    """The lines of rows. The family's name is ``written`` so; a suffix is not part of the name that is escaped."""
     point = point_of(name, type)
     kept = columns.literals if literals else {}
     for index, sample_name, pairs in rows:
         label = point.label if point and sample_name == point.sample_name else None
-        text = _series(sample_name, pairs, label, label_names)
+        shown = sample_name if written == name else written + sample_name.removeprefix(name)
+        text = _series(shown, pairs, label, label_names)
         number = kept.get(index) or format_float(columns.values[index])
         yield _line(text, number, columns.times.get(index))
 
 
 def _family_as_it_is(family: MetricFamily, label_names: _LabelNames) -> Iterator[str]:
-    yield from _metadata(family)
+    yield from _metadata(family, family.name)
     columns = _lark_samples(family.samples).columns
     for index, (name, labels, value) in enumerate(zip(columns.names, columns.labels, columns.values, strict=True)):
         number = columns.literals.get(index) or ("-0" if str(value) == "-0.0" else format_float(value))
         yield _line(_series(name, pairs_of(labels), None, label_names), number, columns.times.get(index))
 
 
-def _metadata(family: MetricFamily) -> Iterator[str]:
-    name = written_name(family.name)
+def _metadata(family: MetricFamily, name: str) -> Iterator[str]:
+    name = written_name(name)
     if family.help is not None:
         yield f"# HELP {name} {escape_help(family.help)}\n"
     yield f"# TYPE {name} {_TYPE_WORDS.get(family.type, family.type)}\n"

@@ -58,9 +58,13 @@ class SeriesIndex:
             if self._owners.get(series) == owner:
                 del self._owners[series]
 
+    def allows(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> bool:
+        before, after = _together(old), _together(new)
+        return _are_of_same_series(before, after) or not self.conflicts(after, owner)
+
     def replace(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> None:
-        before, after = (pack(()).concat(*samples) for samples in (old, new))
-        if after.columns.names == before.columns.names and after.columns.labels == before.columns.labels:
+        before, after = _together(old), _together(new)
+        if _are_of_same_series(before, after):
             return
         conflicts = self.conflicts(after, owner)
         if conflicts:
@@ -147,6 +151,15 @@ class Gathered:
         columns = self._held[line.owner].columns
         name, labels = columns.names[line.row], pairs_of(columns.labels[line.row])
         return *self._order(name, labels, columns.times.get(line.row)), line.owner, line.row
+
+
+def _together(samples: Sequence[Samples]) -> LarkSamples:
+    return pack(()).concat(*samples)
+
+
+def _are_of_same_series(some: LarkSamples, others: LarkSamples) -> bool:
+    """As far as their texts show."""
+    return some.columns.names == others.columns.names and some.columns.labels == others.columns.labels
 
 
 def _refused(index: int, holder: int) -> ValueError:

@@ -82,6 +82,9 @@ class SeriesIndex(Protocol):
     def remove(self, samples: Samples, owner: int) -> None:
         """Forget the series of these samples, as many of them as the owner holds."""
 
+    def allows(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> bool:
+        """Whether :meth:`replace` would be done, and no ValueError."""
+
     def replace(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> None:
         """Let an owner hold the series of new samples instead of those of old ones; both may be of many families.
 
@@ -167,6 +170,8 @@ class Engine(Protocol):
         literals: bool = False,
     ) -> bytes:
         """Canonical text; families in the order given, the samples of each in canonical order.
+
+        Samples and labels are in the order of the names as they are before these are escaped.
 
         With ``literals``, a value whose canonical spelling would denote another number (an integer beyond float64,
         a negative zero) keeps the spelling of its input.

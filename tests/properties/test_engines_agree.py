@@ -414,6 +414,8 @@ def answers(family: Family, *, placed: bool = True) -> dict[str, Any]:
         **told_by(samples, placed=placed),
         "duplicates": samples.duplicates(**named),
         "faults": [tuple(fault) for fault in samples.histogram_faults(**named)],
+        "complete": samples.is_complete(**named),
+        "united": [samples.united_in(samples.with_labels({"a": "1"}, {}), label) for label in ("le", "quantile")],
         "equal": samples == family.other,
         # Only the engine that has read a text knows how its numbers were spelt.
         "text": encodings(family.engine, [written], (False, True) if placed else (False,)),

@@ -6,15 +6,15 @@ use std::convert::Infallible;
 use memchr::memchr2;
 
 use crate::block::{Block, NO_LABELS, Name, View};
-use crate::build::Builder;
+use crate::build::push_label_name;
 use crate::copy::{STEP, push_part};
 use crate::escape::{EscapingScheme, escape_label_name, escape_name};
-use crate::family::MetricType;
+use crate::family::{MetricType, point_of};
 use crate::label::{is_legacy_metric_name, push_escaped, push_quoted};
 use crate::number::{push_float, push_milliseconds};
 use crate::order::{Lines, Place, compare, order};
-use crate::samples::{Samples, SamplesRef};
-use crate::spell::{Spelled, Speller};
+use crate::samples::SamplesRef;
+use crate::spell::{Spelled, Speller, push_bound};
 
 /// What is written of a metric family.
 #[derive(Clone, Copy)]
@@ -30,7 +30,8 @@ const LEAST_PIECE: usize = 1 << 20;
 /// About the number of pieces, at most: whoever takes them may have to wait for something each time.
 const MOST_PIECES: usize = 16;
 
-/// Canonical text: families in the order given, the samples of each in canonical order.
+/// Canonical text: families in the order given, the samples of each in canonical order, which is that of their names and
+/// labels before these are escaped.
 ///
 /// With `literals`, values whose canonical spelling would denote another number keep the spelling of their input.
 pub fn encode(families: &[Family<'_>], escaping: EscapingScheme, literals: bool) -> Vec<u8> {
@@ -53,50 +54,12 @@ pub fn encode_in_pieces<E>(
     families: &[Family<'_>],
     escaping: EscapingScheme,
     literals: bool,
-    take: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<Vec<u8>, E> {
-    if escaping == EscapingScheme::AllowUtf8 {
-        return write(families, literals, take);
-    }
-    let escaped: Vec<(Cow<'_, [u8]>, Option<Samples>)> =
-        families.iter().map(|family| (escape_name(family.name, escaping), escape_samples(family, escaping))).collect();
-    let families = families.iter().zip(&escaped).map(|(family, (name, samples))| {
-        let samples = samples.as_ref().map_or(family.samples, SamplesRef::from);
-        Family { name, samples, ..*family }
-    });
-    write(&families.collect::<Vec<_>>(), literals, take)
-}
-
-/// Text that reads back as the same samples in the same order: neither these nor their bounds are brought into canonical
-/// form, and values keep the spelling of their input where another would denote another number.
-pub fn encode_exact(families: &[Family<'_>]) -> Vec<u8> {
-    let text = Vec::with_capacity(families.iter().map(likely_length).sum());
-    let values = Values { signed_zeros: true, ..Values::new(true) };
-    let mut writer = Writer { text, speller: Speller::default(), values, exact: true, lines: Lines::default() };
-    families.iter().for_each(|family| writer.family(family));
-    writer.text
-}
-
-/// The sample lines of a family as [`encode`] writes them, with names unescaped.
-pub fn encode_samples(family: &Family<'_>) -> Vec<u8> {
-    let text = Vec::with_capacity(likely_length(family));
-    let values = Values::new(false);
-    let mut writer = Writer { text, speller: Speller::default(), values, exact: false, lines: Lines::default() };
-    writer.samples(family);
-    writer.text
-}
-
-fn write<E>(
-    families: &[Family<'_>],
-    literals: bool,
     mut take: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
     let lengths: Vec<usize> = families.iter().map(likely_length).collect();
     let length: usize = lengths.iter().sum();
     let piece = LEAST_PIECE.max(length / MOST_PIECES);
-    let text = Vec::with_capacity(length.min(piece));
-    let values = Values::new(literals);
-    let mut writer = Writer { text, speller: Speller::default(), values, exact: false, lines: Lines::default() };
+    let mut writer = Writer { escaping, ..Writer::new(length.min(piece), Values::new(literals)) };
     for (family, length) in families.iter().zip(lengths) {
         if writer.text.len() + length > piece && !writer.text.is_empty() {
             take(&writer.text)?;
@@ -106,6 +69,22 @@ fn write<E>(
         writer.family(family);
     }
     Ok(writer.text)
+}
+
+/// Text that reads back as the same samples in the same order: neither these nor their bounds are brought into canonical
+/// form, and values keep the spelling of their input where another would denote another number.
+pub fn encode_exact(families: &[Family<'_>]) -> Vec<u8> {
+    let values = Values { signed_zeros: true, ..Values::new(true) };
+    let mut writer = Writer { exact: true, ..Writer::new(families.iter().map(likely_length).sum(), values) };
+    families.iter().for_each(|family| writer.family(family));
+    writer.text
+}
+
+/// The sample lines of a family as [`encode`] writes them, with names unescaped.
+pub fn encode_samples(family: &Family<'_>) -> Vec<u8> {
+    let mut writer = Writer::new(likely_length(family), Values::new(false));
+    writer.samples(family);
+    writer.text
 }
 
 /// About how long the text of a family will be; seldom less than that.
@@ -126,26 +105,15 @@ fn likely_length(family: &Family<'_>) -> usize {
     metadata + parts.sum::<usize>()
 }
 
-/// The family's samples under names that the scheme allows, unless they have such; a suffix is not part of the name that is
-/// escaped.
-fn escape_samples(family: &Family<'_>, escaping: EscapingScheme) -> Option<Samples> {
-    let name = escape_name(family.name, escaping);
-    let is_same = |view: View<'_>| {
-        view.labels().all(|label| matches!(escape_label_name(&label.name, escaping), Cow::Borrowed(_)))
-    };
-    if matches!(name, Cow::Borrowed(_)) && family.samples.views().all(is_same) {
-        return None;
-    }
-    let mut builder = Builder::default();
-    for view in family.samples.views() {
-        let suffix = view.name().strip_prefix(family.name).unwrap_or(view.name());
-        let labels = view.labels().map(|label| (escape_label_name(&label.name, escaping).into_owned(), label.value));
-        let mut labels: Vec<_> = labels.collect();
-        labels.sort();
-        let pairs = labels.iter().map(|(name, value)| (&**name, &**value));
-        builder.push(&[&name, suffix].concat(), pairs, view.value(), view.time(), view.literal(), None);
-    }
-    Some(builder.finish())
+/// Whether the scheme changes a name in the family. A suffix is not part of the name that is escaped.
+fn is_escaped(family: &Family<'_>, escaping: EscapingScheme) -> bool {
+    let changes = |name: Cow<'_, [u8]>| matches!(name, Cow::Owned(_));
+    escaping != EscapingScheme::AllowUtf8
+        && (changes(escape_name(family.name, escaping))
+            || family
+                .samples
+                .views()
+                .any(|view| view.labels().any(|label| changes(escape_label_name(&label.name, escaping)))))
 }
 
 struct Writer<'a> {
@@ -154,31 +122,28 @@ struct Writer<'a> {
     values: Values,
     /// Whether samples stay in their order, and bounds as they are.
     exact: bool,
+    escaping: EscapingScheme,
     /// Those of a family that is not in order.
     lines: Lines,
 }
 
 impl<'a> Writer<'a> {
+    fn new(capacity: usize, values: Values) -> Writer<'a> {
+        let (speller, lines) = (Speller::default(), Lines::default());
+        let escaping = EscapingScheme::AllowUtf8;
+        Writer { text: Vec::with_capacity(capacity), speller, values, exact: false, escaping, lines }
+    }
+
     fn family(&mut self, family: &Family<'a>) {
+        if is_escaped(family, self.escaping) {
+            let name = escape_name(family.name, self.escaping);
+            self.metadata(family, &name);
+            self.samples_escaped(family, &name);
+            return;
+        }
         let first = family.samples.views().next();
         let bare = first.filter(has_bare_name);
-        let name = written_name(family.name, bare);
-        if let Some(help) = family.help {
-            self.text.extend_from_slice(b"# HELP ");
-            self.text.extend_from_slice(&name);
-            self.text.push(b' ');
-            match memchr2(b'\\', b'\n', help) {
-                Some(_) => push_escaped(&mut self.text, help, false),
-                None => self.text.extend_from_slice(help),
-            }
-            self.text.push(b'\n');
-        }
-        let word = if family.kind == MetricType::Unknown { "untyped" } else { family.kind.as_str() };
-        self.text.extend_from_slice(b"# TYPE ");
-        self.text.extend_from_slice(&name);
-        self.text.push(b' ');
-        self.text.extend_from_slice(word.as_bytes());
-        self.text.push(b'\n');
+        self.metadata(family, &written_name(family.name, bare));
         if self.exact {
             // In a family of this type, a bound is a label as any other.
             self.speller.begin(family.name, MetricType::Unknown);
@@ -196,12 +161,77 @@ impl<'a> Writer<'a> {
         self.samples(family);
     }
 
+    /// Append the HELP and TYPE lines, with the name as it is written.
+    fn metadata(&mut self, family: &Family<'a>, name: &[u8]) {
+        if let Some(help) = family.help {
+            self.text.extend_from_slice(b"# HELP ");
+            self.text.extend_from_slice(name);
+            self.text.push(b' ');
+            match memchr2(b'\\', b'\n', help) {
+                Some(_) => push_escaped(&mut self.text, help, false),
+                None => self.text.extend_from_slice(help),
+            }
+            self.text.push(b'\n');
+        }
+        let word = if family.kind == MetricType::Unknown { "untyped" } else { family.kind.as_str() };
+        self.text.extend_from_slice(b"# TYPE ");
+        self.text.extend_from_slice(name);
+        self.text.push(b' ');
+        self.text.extend_from_slice(word.as_bytes());
+        self.text.push(b'\n');
+    }
+
     fn samples(&mut self, family: &Family<'a>) {
         self.speller.begin(family.name, family.kind);
         let start = self.text.len();
         if !self.samples_in_order(family.samples) {
             self.text.truncate(start);
             self.samples_sorted(family);
+        }
+    }
+
+    /// Write samples in the order of the names that are not escaped.
+    fn samples_escaped(&mut self, family: &Family<'a>, name: &[u8]) {
+        let point = point_of(family.name, family.kind);
+        let samples = family.samples;
+        self.speller.begin(family.name, family.kind);
+        let mut lines = Lines::default();
+        samples.views().for_each(|view| lines.push(|text| self.speller.push(text, view)));
+        let mut labels = Vec::new();
+        for entry in order(&self.speller, samples, &lines) {
+            let view = samples.at(entry.index as usize);
+            let suffix = view.name().strip_prefix(family.name).unwrap_or(view.name());
+            let full = [name, suffix].concat();
+            let mut before = b'{';
+            if is_legacy_metric_name(&full) {
+                self.text.extend_from_slice(&full);
+            } else {
+                self.text.push(before);
+                push_quoted(&mut self.text, &full);
+                before = b',';
+            }
+            view.sorted_labels(&mut labels);
+            let bound = point.as_ref().filter(|point| *point.sample_name == *view.name()).map(|point| point.label);
+            let bound = labels.iter().position(|label| Some(&*label.name) == bound).map(|at| labels.remove(at));
+            for label in &labels {
+                self.text.push(before);
+                push_label_name(&mut self.text, &escape_label_name(&label.name, self.escaping));
+                self.text.push(b'=');
+                push_quoted(&mut self.text, &label.value);
+                before = b',';
+            }
+            if let Some(label) = bound {
+                self.text.push(before);
+                self.text.extend_from_slice(&label.name);
+                self.text.extend_from_slice(b"=\"");
+                push_bound(&mut self.text, &label.value);
+                self.text.push(b'"');
+                before = b',';
+            }
+            if before == b',' {
+                self.text.push(b'}');
+            }
+            self.values.push(&mut self.text, view);
         }
     }
 
@@ -303,7 +333,9 @@ impl Values {
 mod tests {
     use super::*;
     use crate::block::Time;
+    use crate::build::Builder;
     use crate::reading::read;
+    use crate::samples::Samples;
 
     fn encoded(name: &str, kind: MetricType, samples: &Samples, escaping: EscapingScheme) -> String {
         let family = Family { name: name.as_bytes(), kind, help: Some(b"a\\b\n\"c\""), samples: samples.into() };

@@ -49,6 +49,58 @@ fn summary_faults(samples: &Samples, name: &[u8]) -> Vec<RowFault> {
     faults
 }
 
+/// Whether a histogram or summary consists of whole metrics: each has a sum and a count, and a histogram a bucket for all that
+/// was observed; buckets and quantiles have bounds that are numbers, other samples have none, and are no strays. Of other types,
+/// all samples are whole.
+pub fn is_complete(samples: &Samples, name: &[u8], kind: MetricType) -> bool {
+    let Some(point) = point_of(name, kind) else { return true };
+    let role_of = |found: &[u8]| match found {
+        _ if *point.sample_name == *found => Role::Bucket,
+        _ if found == name => Role::Stray,
+        _ if found.ends_with(b"sum") => Role::Sum,
+        _ => Role::Count,
+    };
+    let identity = Identity::of(&[samples], Scope::Without(point.label));
+    let roles: Vec<Role> = identity.class_names().map(role_of).collect();
+    let mut groups = Groups::new(&identity);
+    // Whether it has a sum, a count, and a bucket for all.
+    let mut metrics: Vec<[bool; 3]> = Vec::new();
+    for (row, key) in identity.keys(identity.side(0)) {
+        let bound = Bound::of_label(identity.point(&key).as_deref());
+        let number = groups.number(row, key) as usize;
+        if metrics.len() == number {
+            metrics.push([false, false, !kind.is_histogram()]);
+        }
+        let metric = &mut metrics[number];
+        match (roles[key.class as usize], bound.rank) {
+            (Role::Bucket, Rank::Number) => metric[2] |= bound.number == f64::INFINITY,
+            (Role::Sum, Rank::Absent) => metric[0] = true,
+            (Role::Count, Rank::Absent) => metric[1] = true,
+            _ => return false,
+        }
+    }
+    metrics.iter().all(|metric| *metric == [true; 3])
+}
+
+/// The first sample that is of another metric than an earlier one, though among the others, which are as many samples, both
+/// are of one metric; and that earlier sample. Metrics differ in their times and their labels, but for one label.
+pub fn united(samples: &Samples, others: &Samples, label: &[u8]) -> Option<(u32, u32)> {
+    let metrics = |of: &Samples| -> Vec<u32> {
+        let identity = Identity::of(&[of], Scope::Without(label));
+        let mut groups = Groups::new(&identity);
+        identity.keys(identity.side(0)).map(|(row, key)| groups.number(row, key)).collect()
+    };
+    let mut firsts: Vec<(u32, u32)> = Vec::new();
+    for ((own, other), row) in metrics(samples).into_iter().zip(metrics(others)).zip(0..) {
+        match firsts.get(other as usize) {
+            None => firsts.push((own, row)),
+            Some(&(first, earlier)) if first != own => return Some((row, earlier)),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// What a sample of a histogram's family is.
 #[derive(Clone, Copy)]
 enum Role {
@@ -221,6 +273,37 @@ mod tests {
             ("missing-count", 7, None),
         ];
         assert_eq!(found(lines, MetricType::Histogram), expected);
+    }
+
+    #[test]
+    fn whole_metrics_are_complete() {
+        let whole = "h_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n";
+        let is_complete = |lines: &str, kind| is_complete(&read(lines), b"h", kind);
+        for kind in [MetricType::Histogram, MetricType::GaugeHistogram] {
+            assert!(is_complete(whole, kind));
+            assert!(is_complete(&format!("{whole}h_bucket{{le=\"1e0\"}} 1\n"), kind));
+            let odd = ["h 1", "h_bucket 1", "h_bucket{le=\"NaN\"} 1", "h_bucket{le=\"x\"} 1", "h_sum{le=\"1\"} 1"];
+            for line in odd.into_iter().chain(["h_count{a=\"\"} 1", "h_sum 1 5"]) {
+                assert!(!is_complete(&format!("{whole}{line}\n"), kind), "{line}");
+            }
+            assert!(whole.lines().all(|line| !is_complete(&whole.replace(&format!("{line}\n"), ""), kind)));
+        }
+        let summary = "h{a=\"b\",quantile=\"0.5\"} 1\nh_sum{a=\"b\"} 1\nh_count{a=\"b\"} 1\nh_sum 1\nh_count 1\n";
+        assert!(is_complete(summary, MetricType::Summary) && !is_complete(summary, MetricType::Histogram));
+        for line in ["h 1", "h{quantile=\"nan\"} 1", "h_count{quantile=\"\"} 1", "h{quantile=\"1\",c=\"d\"} 1"] {
+            assert!(!is_complete(&format!("{summary}{line}\n"), MetricType::Summary), "{line}");
+        }
+        assert!(is_complete("h 1\nh_count 1\n", MetricType::Gauge) && is_complete("", MetricType::Summary));
+    }
+
+    #[test]
+    fn metrics_are_united_by_labels_that_become_alike() {
+        let given = read("h_sum{i=\"1\"} 1\nh_count{i=\"1\"} 1\nh_sum{i=\"2\"} 1\nh_bucket{i=\"2\",le=\"1\"} 1\n");
+        let alike = read("h_sum{i=\"3\"} 1\nh_count{i=\"3\"} 1\nh_sum{i=\"3\"} 1\nh_bucket{i=\"3\",le=\"1\"} 1\n");
+        assert_eq!(united(&given, &alike, b"le"), Some((2, 0)));
+        assert_eq!(united(&alike, &given, b"le"), None);
+        assert_eq!(united(&given, &given, b"le"), None);
+        assert_eq!(united(&given, &alike, b"i"), None);
     }
 
     #[test]

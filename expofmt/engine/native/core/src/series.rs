@@ -108,6 +108,11 @@ impl SeriesIndex {
         }
     }
 
+    /// Whether [`SeriesIndex::replace`] would find no conflict.
+    pub fn allows(&self, old: &Samples, new: &Samples, owner: Owner) -> bool {
+        same_series(old, new) || self.held_by_others(&fingerprints(new), owner).next().is_none()
+    }
+
     /// Forget the series of `old`, which the owner holds, and let it hold those of `new`. If another one holds any of these,
     /// nothing is changed, and the first of these conflicts is returned.
     pub fn replace(&mut self, old: &Samples, new: &Samples, owner: Owner) -> Result<(), Conflict> {
@@ -165,6 +170,7 @@ mod tests {
         let mut index = SeriesIndex::default();
         assert_eq!(index.replace(&samples(0..0), &samples(0..3), 1), Ok(()));
         assert_eq!(index.replace(&samples(0..0), &samples(7..9), 2), Ok(()));
+        assert!(!index.allows(&samples(0..3), &samples(5..9), 1) && index.allows(&samples(0..3), &samples(2..6), 1));
         assert_eq!(index.replace(&samples(0..3), &samples(5..9), 1), Err(Conflict { index: 2, owner: 2 }));
         assert_eq!(index.conflicts(&samples(0..9), 3).len(), 5);
         assert_eq!(index.replace(&samples(0..3), &samples(2..6), 1), Ok(()));

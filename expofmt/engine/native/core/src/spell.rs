@@ -130,7 +130,7 @@ fn push_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// Append what a bound is written as, without quotes.
-fn push_bound(out: &mut Vec<u8>, text: &[u8]) {
+pub fn push_bound(out: &mut Vec<u8>, text: &[u8]) {
     let bound = Bound::of(text);
     if bound.is_number() {
         push_float(out, bound.number);

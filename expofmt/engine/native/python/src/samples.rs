@@ -8,7 +8,7 @@ use expofmt_core::identity::duplicates;
 use expofmt_core::order::canonical_order;
 use expofmt_core::pickle::{Malformed, dump, load};
 use expofmt_core::relabel::{Pair, with_labels};
-use expofmt_core::rules::{RowFault, histogram_faults};
+use expofmt_core::rules::{RowFault, histogram_faults, is_complete, united};
 use expofmt_core::samples::Samples;
 use expofmt_core::select::select;
 use expofmt_core::unite::{Op, combine, difference};
@@ -192,6 +192,23 @@ impl NativeSamples {
                 Ok((code_object(py, model, fault.code)?, fault.row, fault.related.map_or(-1, i64::from)))
             };
             faults.into_iter().map(object).collect()
+        })
+    }
+
+    fn is_complete(&self, py: Python<'_>, name: &str, r#type: &Bound<'_, PyAny>) -> PyResult<bool> {
+        caught(|| {
+            let kind = read_metric_type(r#type)?;
+            Ok(py.detach(|| is_complete(&self.samples, name.as_bytes(), kind)))
+        })
+    }
+
+    fn united_in(&self, other: &Bound<'_, PyAny>, label: &str) -> PyResult<Option<(u32, u32)>> {
+        caught(|| {
+            let (py, other) = (other.py(), native(other)?);
+            if other.len() != self.samples.len() {
+                return Err(PyValueError::new_err("the other samples are not as many as these"));
+            }
+            Ok(py.detach(|| united(&self.samples, &other, label.as_bytes())))
         })
     }
 

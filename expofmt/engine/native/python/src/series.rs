@@ -49,6 +49,14 @@ impl SeriesIndex {
         })
     }
 
+    fn allows(&self, owner: &Bound<'_, PyAny>, old: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<bool> {
+        caught(|| {
+            let (py, owner, old, new) = (owner.py(), read_owner(owner)?, together(old)?, together(new)?);
+            let index = self.index.get()?;
+            Ok(py.detach(|| index.allows(&old, &new, owner)))
+        })
+    }
+
     fn replace(&mut self, owner: &Bound<'_, PyAny>, old: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<()> {
         caught(|| {
             let (py, owner, old, new) = (owner.py(), read_owner(owner)?, together(old)?, together(new)?);
