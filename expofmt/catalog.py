@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from . import engine
@@ -158,7 +159,9 @@ class Catalog:
                 other = finding.related.filename if finding.related else who
                 reasons.append(f"{who}{f' contradicts {other}' if other != who else ''}: {finding.message}")
         if not reasons:
-            self.replace(group.key, group)
+            held = ((self.shared(family), time_ns) for family, time_ns in group.families.values())
+            families = {family.name: StoredFamily(family, time_ns) for family, time_ns in held}
+            self.replace(group.key, replace(group, families=MappingProxyType(families)))
         return reasons
 
     def touched(self) -> set[str]:

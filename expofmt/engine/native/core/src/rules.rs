@@ -1,7 +1,7 @@
 //! The rules for histograms and summaries.
 
 use crate::bound::{Bound, Rank};
-use crate::family::MetricType;
+use crate::family::{MetricType, point_of};
 use crate::fault::Code;
 use crate::identity::{Groups, Identity, Scope, duplicates};
 use crate::samples::Samples;
