@@ -13,14 +13,17 @@ from .expiry import Schedule
 from .grouping import GroupingKey
 from .groups import Group
 from .model import MetricFamily, MetricType, Sample
-from .page import Delta
-from .pushing import TIME_FAMILIES
+from .page import EXPIRY, Delta
+from .pushing import EXPIRY_FAMILY, TIME_FAMILIES
 
 __all__ = ["Published", "compare"]
 
 # What is shown of the times of each group.
 _TIMES: Final[Mapping[str, MetricFamily]] = {
-    name: MetricFamily(name, MetricType.GAUGE, help) for name, help in TIME_FAMILIES.items()
+    **{name: MetricFamily(name, MetricType.GAUGE, help) for name, help in TIME_FAMILIES.items()},
+    EXPIRY: MetricFamily(
+        EXPIRY_FAMILY, MetricType.GAUGE, "Unix time when this group will expire unless it is pushed again."
+    ),
 }
 
 
@@ -141,7 +144,7 @@ def compare(
             delta.set(name, number, None if stored is None else stored.family.samples)
     for (name, family), earlier, later in zip(_TIMES.items(), _times(old), _times(new), strict=True):
         if earlier != later:
-            samples = None if later is None else engine.pack([Sample(name, identity(key), later / 1e9)])
+            samples = None if later is None else engine.pack([Sample(family.name, identity(key), later / 1e9)])
             delta.set(name, number, samples)
             delta.families[name] = family
 
