@@ -67,7 +67,8 @@ class Catalog:
     """Indexes over groups, which the caller keeps. Not safe for threads: whoever writes calls.
 
     ``own`` are families that the store exposes besides what is pushed. Their types and help texts stand, and a push
-    must agree with them.
+    must agree with them. Their samples need no index: all that is pushed has the labels ``job`` and ``instance``, and a
+    page refuses own samples that have both, so that none of these is a series of a group.
     """
 
     def __init__(self, own: Iterable[MetricFamily]) -> None:
@@ -81,6 +82,8 @@ class Catalog:
         # How many numbers were given.
         self.numbered = 0
         self._identities: dict[LabelSet, GroupingKey] = {}
+        # How many groups have a lifetime.
+        self.mortal = 0
         # Names of families whose metadata may be others than when this was taken last.
         self._touched: set[str] = set()
 
@@ -130,6 +133,7 @@ class Catalog:
         for name in fresh:
             if name not in before or not _says_the_same(before[name], after[name]):
                 self._learn(key, after[name].family)
+        self.mortal += int(_has_lifetime(new)) - int(_has_lifetime(old))
         if new is not None:
             self.groups[key] = new
             self._identities[identity(key)] = key
@@ -354,6 +358,10 @@ class Catalog:
         ]
         details = {"family": family.name, "first_input": kept_in, "second_input": dropped_in}
         yield Diagnostic.of_places(Code.HELP_CONFLICT, Severity.WARNING, places[0], places[1], details)
+
+
+def _has_lifetime(group: Group | None) -> bool:
+    return group is not None and group.lifetime_ns is not None
 
 
 def _says_the_same(one: StoredFamily, other: StoredFamily) -> bool:

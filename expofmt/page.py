@@ -11,7 +11,11 @@ from .formats import Format
 from .model import MetricFamily, MetricType, Samples
 from .names import EscapingScheme, is_legacy_label_name, is_legacy_metric_name
 
-__all__ = ["Delta", "Page"]
+__all__ = ["EXPIRY", "Delta", "Page"]
+
+# Stands in a delta for the family of the times when groups expire. Its own name may be that of a pushed family, which
+# is shown then. No family's name is empty.
+EXPIRY: Final = ""
 
 # Number of the owner of what the store exposes of itself.
 _STORE: Final = 0
@@ -158,11 +162,14 @@ class Page:
 
     def _chosen(self, names: Collection[str] | None) -> Iterator[_Entry]:
         """Those that have samples, in order of their names."""
+        entries, expiry = self._entries, self._entries.get(EXPIRY)
         if self._names is None:
-            self._names = sorted(self._entries)
-        for name in self._names if names is None else sorted(self._entries.keys() & set(names)):
-            entry = self._entries[name]
-            if len(entry.gathered) > 0:
+            self._names = sorted({entry.family.name for entry in entries.values()})
+        for name in self._names if names is None else sorted(set(names) - {EXPIRY}):
+            entry = entries.get(name)
+            if entry is None and expiry is not None and name == expiry.family.name:
+                entry = expiry
+            if entry is not None and len(entry.gathered) > 0:
                 yield entry
 
 

@@ -13,14 +13,17 @@ from .expiry import Schedule
 from .grouping import GroupingKey
 from .groups import Group
 from .model import MetricFamily, MetricType, Sample
-from .page import Delta
-from .pushing import TIME_FAMILIES
+from .page import EXPIRY, Delta
+from .pushing import EXPIRY_FAMILY, TIME_FAMILIES
 
 __all__ = ["Published", "compare"]
 
 # What is shown of the times of each group.
 _TIMES: Final[Mapping[str, MetricFamily]] = {
-    name: MetricFamily(name, MetricType.GAUGE, help) for name, help in TIME_FAMILIES.items()
+    **{name: MetricFamily(name, MetricType.GAUGE, help) for name, help in TIME_FAMILIES.items()},
+    EXPIRY: MetricFamily(
+        EXPIRY_FAMILY, MetricType.GAUGE, "Unix time when this group will expire unless it is pushed again."
+    ),
 }
 
 
@@ -142,7 +145,9 @@ def compare(
     times = zip(_TIMES, _times(old), _times(new), strict=True)
     fresh = {name: later for name, earlier, later in times if earlier != later}
     # Samples of one call share the columns that they are kept in.
-    packed = engine.pack(Sample(name, identity(key), ns / 1e9) for name, ns in fresh.items() if ns is not None)
+    packed = engine.pack(
+        Sample(_TIMES[name].name, identity(key), ns / 1e9) for name, ns in fresh.items() if ns is not None
+    )
     samples = (packed[index : index + 1] for index in range(len(packed)))
     for name, ns in fresh.items():
         delta.set(name, number, None if ns is None else next(samples))

@@ -24,14 +24,26 @@ from .render import render
 from .source import Source, Span
 from .values import parse_float
 
-__all__ = ["MAX_FINDINGS", "TIME_FAMILIES", "Limits", "Push", "PushPolicy", "accumulated", "more_findings", "prepared"]
+__all__ = [
+    "EXPIRY_FAMILY",
+    "MAX_FINDINGS",
+    "TIME_FAMILIES",
+    "Limits",
+    "Push",
+    "PushPolicy",
+    "accumulated",
+    "more_findings",
+    "prepared",
+]
 
 # What the store itself says of each group; a push cannot say it.
 TIME_FAMILIES: Final[Mapping[str, str]] = {
     "push_time_seconds": "Last Unix time when changing this group in the Pushgateway succeeded.",
     "push_failure_time_seconds": "Last Unix time when changing this group in the Pushgateway failed.",
-    "push_expiry_time_seconds": "Unix time when this group will expire unless it is pushed again.",
 }
+
+# What it says besides where groups expire. Elsewhere it is a name like others, as it is to Pushgateway.
+EXPIRY_FAMILY: Final = "push_expiry_time_seconds"
 
 # What Pushgateway finds after it has read a push, when it compares: such a push is remembered as a failure of its
 # group.
@@ -166,7 +178,7 @@ class Push:
 
     kind: ChangeKind
     key: GroupingKey
-    families: Mapping[str, MetricFamily]
+    families: dict[str, MetricFamily]
     pushed: Exposition
     source: Source
     # Whether the text of the source is what was given; if not, it was made for the occasion.
@@ -185,6 +197,11 @@ class Push:
         source = Source(f"group {group.key}", b"")
         pushed = Exposition(families.values(), filename=source.name)
         return cls(ChangeKind.PUT, group.key, families, pushed, source, is_text=False, lifetime_ns=group.lifetime_ns)
+
+    def leave_out(self, name: str) -> None:
+        """Drop a family that the store has itself, with a warning."""
+        self.warnings.append(_finding(Code.RESERVED_FAMILY, Severity.WARNING, self.type_place(name), family=name))
+        del self.families[name]
 
     def type_place(self, name: str) -> Place:
         """The type on the TYPE line of a family; where there is none, its first sample."""
@@ -274,8 +291,7 @@ def prepared(
     for diagnostic in found:
         (push.errors if diagnostic.severity is Severity.ERROR else push.warnings).append(diagnostic)
     for name in sorted(TIME_FAMILIES.keys() & families.keys()):
-        push.warnings.append(_finding(Code.RESERVED_FAMILY, Severity.WARNING, push.type_place(name), family=name))
-        del families[name]
+        push.leave_out(name)
     if not push.errors:
         families |= {family.name: family for family in _labelled(push, limits)}
     _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)

@@ -16,7 +16,7 @@ from .grouping import GroupingKey
 from .groups import Change, ChangeKind, Group
 from .model import Exposition, MetricFamily
 from .names import Names
-from .pushing import Limits, Push, PushPolicy, accumulated, limit_error, prepared
+from .pushing import EXPIRY_FAMILY, Limits, Push, PushPolicy, accumulated, limit_error, prepared
 
 __all__ = ["Body", "Delete", "Post", "PushResult", "Put", "Requests", "Wipe"]
 
@@ -135,6 +135,9 @@ class Requests:
     def _pushed(self, push: Push, now: int) -> tuple[list[Change], PushResult]:
         catalog, key = self._catalog, push.key
         group = catalog.groups.get(key)
+        groups_expire = catalog.mortal > 0 or push.lifetime_ns is not None or self._lifetime_ns is not None
+        if groups_expire and EXPIRY_FAMILY in push.families:
+            push.leave_out(EXPIRY_FAMILY)
         found = list(catalog.findings(push))
         warnings = [finding for finding in found if finding.severity is Severity.WARNING]
         errors = [*push.errors, *(finding for finding in found if finding.severity is not Severity.WARNING)]

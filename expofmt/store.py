@@ -20,7 +20,7 @@ from .model import Exposition, MetricFamily
 from .names import EscapingScheme, Names
 from .page import Delta, Page
 from .published import Published
-from .pushing import TIME_FAMILIES, Limits, PushPolicy
+from .pushing import EXPIRY_FAMILY, TIME_FAMILIES, Limits, PushPolicy
 from .requests import Body, Delete, Post, PushResult, Put, Requests, Wipe
 from .writer import Writer
 
@@ -45,6 +45,10 @@ class GroupStore:
 
     Off by default, since Pushgateway has none of it: ``policy`` accumulates instead of replacing; ``lifetime_ns`` is
     how long after their last push groups expire, 0 for never; ``limits`` refuses what is too much.
+
+    When groups expire is shown as ``push_expiry_time_seconds``. While neither the store nor a push nor any group has a
+    lifetime, that name is free, as it is to Pushgateway; else a pushed family of that name is left out, with a warning.
+    Where a group has one from before, or from a journal, that is what is shown in the place of these times.
 
     Safe to call from many threads. Pushes are applied one after the other, those that come at the same time in one
     transaction of the journal; a scrape sees each push whole or not at all, holds none up, and waits for no journal.
@@ -310,6 +314,6 @@ def _checked_names(names: Collection[str] | None) -> Collection[str] | None:
 def _checked_own(families: Iterable[MetricFamily]) -> list[MetricFamily]:
     families = list(families)
     for family in families:
-        if family.name in TIME_FAMILIES:
+        if family.name in (*TIME_FAMILIES, EXPIRY_FAMILY):
             raise ValueError(f"`own` gives a family that the store has itself: {family.name}")
     return families

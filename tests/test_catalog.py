@@ -160,6 +160,21 @@ def test_own_samples_that_might_be_a_groups_are_refused(engine: str) -> None:
         store.render()
 
 
+def test_what_is_pushed_is_no_own_sample(engine: str) -> None:
+    """Own samples are in no index: a pushed one has both labels that they must not have together."""
+    own = [MetricFamily.gauge("x", {LabelSet(): 1, LabelSet(job="a"): 2})]
+    store = GroupStore(own=lambda: own, policy="sum")
+    bodies = ("# TYPE x gauge\nx 3\n", '# TYPE h histogram\nh_count{l="m"} 1\n# TYPE s summary\ns 1\n')
+    for body in bodies:
+        for _ in range(2):
+            store.post(GroupingKey("a"), body)
+    [group] = store.groups.values()
+    samples = [sample for stored in group.families.values() for sample in stored.family.samples]
+    assert len(samples) == 6
+    assert all({"instance", "job"} <= sample.labels.keys() for sample in samples)
+    assert store.render(names=["x"]).decode() == ('# TYPE x gauge\nx 1\nx{job="a"} 2\nx{instance="",job="a"} 6\n')
+
+
 def test_a_body_is_bytes_or_text(engine: str) -> None:
     bodies: list[Any] = [5, [97, 32, 49, 10], None]
     for body in bodies:
