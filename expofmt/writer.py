@@ -51,6 +51,8 @@ class Writer:
         # What went wrong where nothing may: what is seen may be something else than what was committed.
         self._broken: BaseException | None = None
         self._background: ThreadPoolExecutor | None = None
+        # Whether it has been told to look what is waiting, and has not begun to.
+        self._is_told = False
         # Its thread, once it has worked.
         self._worker: Thread | None = None
 
@@ -60,9 +62,7 @@ class Writer:
         Where a KeyboardInterrupt can come, nothing is done but waiting: a change must not stop half-way, nor be taken
         back when it may be in the journal already.
         """
-        # Those who wait for a commit that takes time must not queue for the lock behind it: whoever gets it first would
-        # commit alone again, while others still queue. The background itself, in what it calls when a future is done,
-        # has nobody to wait for.
+        # The background itself, in what it calls when a future is done, has nobody to wait for.
         thread = current_thread()
         if thread is not self._worker and (self._in_background or thread is main_thread()):
             return self.submit(task).result()
@@ -74,17 +74,13 @@ class Writer:
     def submit(self, task: Task) -> Future[Any]:
         """Commit a task in the background. Raises ValueError when closed, RuntimeError when broken."""
         waiting = _Waiting(task, Future())
-        with self._queueing:
-            if self._background is None:
-                self._background = ThreadPoolExecutor(1, "expofmt-store")
-            background = self._background
         try:
             self._enqueue(waiting)
             try:
-                background.submit(self._write_in_background)
+                self._tell_background()
             except RuntimeError:
-                # The process is about to end, or the store was closed since, in which case the task is done by now.
-                self._write()
+                # The process is about to end, or the store was closed since.
+                self._write(wait=True)
         except BaseException:
             # An interrupt: where nobody was told of the task, it must not wait to be done with some later one.
             waiting.future.cancel()
@@ -99,7 +95,7 @@ class Writer:
         if background is not None:
             # It may be the background that closes the store, in what is called when a future is done.
             background.shutdown(wait=current_thread() is not self._worker)
-        self._write()
+        self._write(wait=True)
         with self._writing:
             self._committed.close()
 
@@ -111,22 +107,37 @@ class Writer:
                 raise _broken_error(self._broken)
             self._waiting.append(waiting)
 
+    def _tell_background(self) -> None:
+        with self._queueing:
+            if self._is_told:
+                return
+            if self._background is None:
+                self._background = ThreadPoolExecutor(1, "expofmt-store")
+            self._background.submit(self._write_in_background)
+            self._is_told = True
+
     def _write_in_background(self) -> None:
         self._worker = current_thread()
-        self._write()
+        with self._queueing:
+            self._is_told = False
+        self._write(wait=True)
 
-    def _write(self) -> None:
-        """Do what is waiting, unless somebody else does it meanwhile."""
-        batch = None
-        while batch is None or batch:
+    def _write(self, *, wait: bool = False) -> None:
+        """Do what is waiting. Where somebody else writes, that is left to him, unless he is to be waited for: he looks
+        again when he is done.
+        """
+        while self._waiting and self._writing.acquire(blocking=wait):
             # All are told, whatever one of those who are told raises; and with the lock released, since they may want
             # to write, too.
-            with ExitStack() as telling, self._writing:
-                batch = self._next_batch()
-                for waiting in reversed(batch):
-                    telling.callback(waiting.tell)
-                if batch:
-                    self._write_batch([waiting.task for waiting in batch])
+            with ExitStack() as telling:
+                try:
+                    batch = self._next_batch()
+                    for waiting in reversed(batch):
+                        telling.callback(waiting.tell)
+                    if batch:
+                        self._write_batch([waiting.task for waiting in batch])
+                finally:
+                    self._writing.release()
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
