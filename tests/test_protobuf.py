@@ -424,11 +424,11 @@ def test_histograms_and_summaries_become_one_message_each() -> None:
     data = render([MetricFamily.summary("s", [two]), MetricFamily.histogram("h", [one])], format=PROTOBUF)
     histogram = message(
         7,
-        whole(1, 3),
         double(2, 2.5),
-        message(3, whole(1, 1), double(2, 0.1)),
+        message(3, double(2, 0.1), double(4, 1)),
         message(3, double(2, 0.5), double(4, 1.5)),
-        message(3, whole(1, 3), double(2, INF)),
+        message(3, double(2, INF), double(4, 3)),
+        double(4, 3),
     )
     quantiles = message(3, double(1, 0.5), double(2, 1)) + message(3, double(1, 0.9), double(2, 2))
     expected = family("h", 4, label("a", "x") + whole(6, 5) + histogram)

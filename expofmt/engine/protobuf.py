@@ -32,7 +32,22 @@ except ModuleNotFoundError as error:
 
 from .. import engine
 from ..codes import Code
-from ..model import TEXT_SUFFIXES, Exemplar, LabelSet, MetricFamily, MetricType, Sample, Samples, text_word
+from ..model import (
+    TEXT_SUFFIXES,
+    Exemplar,
+    LabelSet,
+    MetricFamily,
+    MetricType,
+    Sample,
+    Samples,
+    set_exemplars,
+    set_labels,
+    set_name,
+    set_start_timestamp,
+    set_timestamp,
+    set_value,
+    text_word,
+)
 from ..names import (
     EscapingScheme,
     escape_label_name,
@@ -94,10 +109,13 @@ _PAYLOAD_OF: Final[Mapping[MetricType, str]] = {
     MetricType.GAUGEHISTOGRAM: "histogram",
 }
 
+_ONE_BYTE: Final = [bytes([number]) for number in range(0x80)]
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_MS: Final = 1_000_000
 _EXACT: Final = 1 << 53
 _INF: Final = float("inf")
+# How many label pairs are kept at a time, so that values of which each stands once take no memory.
+_PAIRS_KEPT: Final = 1 << 16
 # How many bytes around a broken place are shown.
 _SHOWN_BYTES: Final = 16
 
@@ -278,6 +296,7 @@ class _Scanner:
         # Label pairs by the bytes of their message, and what is worth a word about some of them.
         self.pairs: dict[bytes, Pair] = {}
         self.noted: dict[bytes, Code] = {}
+        self.label_names: dict[bytes, Code | None] = {}
         self.bounds: dict[float, str] = {}
         # The message that is being read.
         self.number = self.start = self.body = self.end = 0
@@ -486,7 +505,7 @@ class _Scanner:
     def samples(self, metrics: Sequence[Any]) -> Iterator[Sample]:
         """The samples of all metrics that can be read."""
         name, payload_name = self.name, _PAYLOAD_OF[self.type]
-        make = _SAMPLES_OF[self.type]
+        make = _SAMPLES_OF.get(self.type)
         known, noted = self.pairs, self.noted
         for index, metric in enumerate(metrics):
             try:
@@ -501,7 +520,11 @@ class _Scanner:
                 if len(labels) != len(pairs):
                     raise self.repeated(pairs)
                 time = metric.timestamp_ms * _NS_PER_MS if metric.HasField("timestamp_ms") else None
-                yield from make(self, index, name, labels, time, getattr(metric, payload_name))
+                payload = getattr(metric, payload_name)
+                if make is None:
+                    yield _sample(name, labels, payload.value, time)
+                else:
+                    yield from make(self, index, name, labels, time, payload)
             except _Refused as refused:
                 self.complete = False
                 self.fault(refused.code, self.of_metric(index), refused.excerpt, refused.details)
@@ -511,23 +534,34 @@ class _Scanner:
     def pair(self, raw: bytes) -> Pair:
         """A label pair, of which each is read once if it can be."""
         message = _LabelPair.FromString(raw)
-        message.DiscardUnknownFields()
-        is_odd = message.ByteSize() != len(raw)
-        self.odd = self.odd or is_odd
-        start = f"{written_name(self.name)}{{"
-        name = _decoded(message.name, start)
-        after = f"={quote(_shown(message.value))}}}"
-        if not name:
-            raise _Refused(Code.EMPTY_NAME, start, '""', after)
-        if name == "__name__":
-            raise _Refused(Code.METRIC_NAME_LABEL, start, name, after)
-        pair = name, _decoded(message.value, f'{start}{written_name(name)}="', '"}')
-        if name.startswith("__"):
-            self.noted[raw] = Code.RESERVED_LABEL_NAME
-        elif not is_legacy_label_name(name):
-            self.noted[raw] = Code.NON_LEGACY_NAME
-        if not is_odd:
-            self.pairs[raw] = pair
+        name, value = message.name, message.value
+        # Nearly all take a byte for the tag and one for the length of each, and no more.
+        if len(raw) != len(name) + len(value) + 4 or len(raw) > 0x7F:
+            message.DiscardUnknownFields()
+            if message.ByteSize() != len(raw):
+                self.odd = True
+                return self.checked(raw, name, value)
+        if len(self.pairs) == _PAIRS_KEPT:
+            self.pairs.clear()
+        pair = self.pairs[raw] = self.checked(raw, name, value)
+        return pair
+
+    def checked(self, raw: bytes, name: bytes, value: bytes) -> Pair:
+        """A label pair as text; what is worth saying of it is remembered."""
+        try:
+            pair = name.decode(), value.decode()
+        except UnicodeDecodeError:
+            start = f"{written_name(self.name)}{{"
+            pair = _decoded(name, start), _decoded(value, f'{start}{_shown(name)}="', '"}')
+        try:
+            code = self.label_names[name]
+        except KeyError:
+            code = self.label_names[name] = _finding(pair[0])
+        if code is not None:
+            if code in (Code.EMPTY_NAME, Code.METRIC_NAME_LABEL):
+                start, after = f"{written_name(self.name)}{{", f"={quote(pair[1])}}}"
+                raise _Refused(code, start, pair[0] or '""', after)
+            self.noted[raw] = code
         return pair
 
     def note(self, index: int, metric: Any) -> None:
@@ -556,22 +590,19 @@ class _Scanner:
         text = f"{written_name(self.name)}{{{labels}}}" if labels else written_name(self.name)
         return _Refused(Code.PAYLOAD_MISMATCH, "", text, expected=expected, payload=found)
 
-    def plain(self, _index: int, name: str, labels: LabelSet, time: int | None, payload: Any) -> Iterator[Sample]:
-        yield Sample(name, labels, payload.value, time)
-
     def counter(self, _index: int, name: str, labels: LabelSet, time: int | None, payload: Any) -> Iterator[Sample]:
         exemplars = (self.exemplar(payload.exemplar),) if payload.HasField("exemplar") else ()
-        yield Sample(name, labels, payload.value, time, exemplars, self.created(payload))
+        yield _sample(name, labels, payload.value, time, exemplars, self.created(payload))
 
     def summary(self, index: int, name: str, labels: LabelSet, time: int | None, payload: Any) -> Iterator[Sample]:
         start = self.created(payload)
         pairs = self.point_pairs(labels, "quantile")
         for quantile in payload.quantile:
             point = self.bound(quantile.quantile)
-            yield Sample(name, LabelSet._of(sorted((*pairs, ("quantile", point)))), quantile.value, time, (), start)
-        yield Sample(f"{name}_sum", labels, payload.sample_sum, time, (), start)
+            yield _sample(name, LabelSet._of(sorted((*pairs, ("quantile", point)))), quantile.value, time, (), start)
+        yield _sample(f"{name}_sum", labels, payload.sample_sum, time, (), start)
         yield self.count(
-            index, Sample(f"{name}_count", labels, payload.sample_count, time, (), start), payload.sample_count
+            index, _sample(f"{name}_count", labels, payload.sample_count, time, (), start), payload.sample_count
         )
 
     def histogram(self, index: int, name: str, labels: LabelSet, time: int | None, payload: Any) -> Iterator[Sample]:
@@ -588,12 +619,12 @@ class _Scanner:
             exemplars = (self.exemplar(bucket.exemplar),) if bucket.HasField("exemplar") else ()
             count = bucket.cumulative_count_float or bucket.cumulative_count
             at = LabelSet._of(sorted((*pairs, ("le", self.bound(bound)))))
-            samples.append(self.count(index, Sample(bucket_name, at, count, time, exemplars, start), count))
+            samples.append(self.count(index, _sample(bucket_name, at, count, time, exemplars, start), count))
         if not has_inf:
             at = LabelSet._of(sorted((*pairs, ("le", "+Inf"))))
-            samples.append(Sample(bucket_name, at, total, time, (), start))
-        samples.append(Sample(f"{name}_sum", labels, payload.sample_sum, time, (), start))
-        samples.append(self.count(index, Sample(f"{name}_count", labels, total, time, (), start), total))
+            samples.append(_sample(bucket_name, at, total, time, (), start))
+        samples.append(_sample(f"{name}_sum", labels, payload.sample_sum, time, (), start))
+        samples.append(self.count(index, _sample(f"{name}_count", labels, total, time, (), start), total))
         yield from samples
 
     def point_pairs(self, labels: LabelSet, point_label: str) -> tuple[Pair, ...]:
@@ -634,12 +665,11 @@ class _Scanner:
         return time
 
 
+# Gauges and metrics of unknown type are their value.
 _MakeSamples = Callable[[_Scanner, int, str, LabelSet, int | None, Any], Iterator[Sample]]
 _SAMPLES_OF: Final[Mapping[MetricType, _MakeSamples]] = {
     MetricType.COUNTER: _Scanner.counter,
-    MetricType.GAUGE: _Scanner.plain,
     MetricType.SUMMARY: _Scanner.summary,
-    MetricType.UNKNOWN: _Scanner.plain,
     MetricType.HISTOGRAM: _Scanner.histogram,
     MetricType.GAUGEHISTOGRAM: _Scanner.histogram,
 }
@@ -654,6 +684,35 @@ def _decoded(text: bytes, before: str, after: str = "") -> str:
         raise _Refused(
             Code.INVALID_UTF8, before + text[: error.start].decode(), shown.decode("utf-8", "surrogateescape"), rest
         ) from None
+
+
+def _finding(label_name: str) -> Code | None:
+    if not label_name:
+        return Code.EMPTY_NAME
+    if label_name == "__name__":
+        return Code.METRIC_NAME_LABEL
+    if label_name.startswith("__"):
+        return Code.RESERVED_LABEL_NAME
+    return None if is_legacy_label_name(label_name) else Code.NON_LEGACY_NAME
+
+
+def _sample(
+    name: str,
+    labels: LabelSet,
+    value: float,
+    time: int | None,
+    exemplars: tuple[Exemplar, ...] = (),
+    start: int | None = None,
+) -> Sample:
+    """A sample of what has been checked."""
+    sample = Sample.__new__(Sample)
+    set_name(sample, name)
+    set_labels(sample, labels)
+    set_value(sample, float(value))
+    set_timestamp(sample, time)
+    set_exemplars(sample, exemplars)
+    set_start_timestamp(sample, start)
+    return sample
 
 
 def _shown(text: bytes) -> str:
@@ -705,7 +764,6 @@ class _Writer:
         self.escaping = escaping
         self.on_loss = on_loss
         self.pairs: dict[Pair, bytes] = {}
-        self.exemplar_pairs: dict[Pair, bytes] = {}
 
     def written(self, family: MetricFamily) -> bytes:
         self.family = family
@@ -742,8 +800,9 @@ class _Writer:
         for pair in pairs:
             raw = known.get(pair)
             if raw is None:
-                name = escape_label_name(pair[0], self.escaping)
-                raw = known[pair] = _LabelPair(name=name.encode(), value=pair[1].encode()).SerializeToString()
+                if len(known) == _PAIRS_KEPT:
+                    known.clear()
+                raw = known[pair] = _pair(escape_label_name(pair[0], self.escaping), pair[1])
             found.append(raw)
         return found
 
@@ -788,7 +847,7 @@ class _Writer:
         made = payload.exemplar
         made.value = exemplar.value
         for name, value in exemplar.labels.pairs:
-            made.label.append(_LabelPair(name=name.encode(), value=value.encode()).SerializeToString())
+            made.label.append(_pair(name, value))
         if exemplar.timestamp_ns is not None:
             made.timestamp.seconds, made.timestamp.nanos = divmod(exemplar.timestamp_ns, _NS_PER_S)
 
@@ -867,16 +926,18 @@ class _Writer:
         if not any(bound == _INF for bound, _ in parts.points):
             first = parts.points[0][1] if parts.points else parts.count or parts.sum
             self.loss("a histogram without +Inf bucket", str(first))
+        total = 0.0 if parts.count is None else parts.count.value
+        # One that is not whole makes all of them fractions, as in Go.
+        is_whole = _is_uint64(total) and all(_is_uint64(sample.value) for _, sample in parts.points)
         for bound, sample in parts.points:
             bucket = payload.bucket.add(upper_bound=bound)
-            if _is_uint64(sample.value):
+            if is_whole:
                 bucket.cumulative_count = int(sample.value)
             else:
                 bucket.cumulative_count_float = sample.value
             if self.has_extras:
                 self.exemplar(bucket, sample)
-        total = 0.0 if parts.count is None else parts.count.value
-        if _is_uint64(total):
+        if is_whole:
             payload.sample_count = int(total)
         else:
             payload.sample_count_float = total
@@ -886,8 +947,17 @@ def _is_uint64(value: float) -> bool:
     return 0 <= value < 1 << 64 and value.is_integer()
 
 
+def _pair(name: str, value: str) -> bytes:
+    """A LabelPair: so small that to make an object of it would take most of the time."""
+    name_bytes, value_bytes = name.encode(), value.encode()
+    parts = b"\n", _length(len(name_bytes)), name_bytes, b"\x12", _length(len(value_bytes)), value_bytes
+    return b"".join(parts)
+
+
 def _length(size: int) -> bytes:
     """A number as a varint."""
+    if size <= 0x7F:
+        return _ONE_BYTE[size]
     parts = []
     while size > 0x7F:
         parts.append(size & 0x7F | 0x80)
