@@ -226,6 +226,8 @@ def prepared(
             _check_value(
                 limits.label_value_bytes, label, value, Place.canonical(filename, f"{label}={quote(value)}", "")
             )
+    format = Format(format)
+    # Not made for the occasion, so that places in it mean something to whoever pushed it.
     is_given = not isinstance(body, Exposition)
     if isinstance(body, Exposition):
         format = Format.TEXT

@@ -264,10 +264,15 @@ class _Refused(Exception):  # noqa: N818 - a metric is, not the program at fault
 
 
 class _Read(NamedTuple):
-    """A family that was read, and the number of the message that it began with."""
+    """A family as its first messages have it, the number of the first, and the samples of all."""
 
     number: int
     family: ScannedFamily
+    samples: list[Samples]
+
+    def whole(self) -> ScannedFamily:
+        first, *others = self.samples
+        return self.family._replace(samples=first.concat(*others)) if others else self.family
 
 
 def scan(data: bytes, /, *, max_faults: int = 1000) -> Scan:
@@ -332,7 +337,7 @@ class _Scanner:
         self.collisions()
         self.faults.sort(key=lambda fault: (fault.start, fault.end))
         suppressed = {code: n - self.max_faults for code, n in self.counts.items() if n > self.max_faults}
-        return Scan([read.family for read in self.families.values()], self.faults, [], suppressed)
+        return Scan([read.whole() for read in self.families.values()], self.faults, [], suppressed)
 
     # Faults.
 
@@ -449,7 +454,9 @@ class _Scanner:
         samples = engine.pack(self.samples(message.metric))
         found = ScannedFamily(self.name, self.type, help, unit, samples, self.start, self.end, self.complete)
         before = self.families.get(self.name)
-        self.families[self.name] = _Read(self.number, found) if before is None else self.joined(before, found)
+        self.families[self.name] = (
+            _Read(self.number, found, [samples]) if before is None else self.joined(before, found)
+        )
 
     def head(self, message: Any) -> None:
         """The name and the type, and that the texts are text."""
@@ -480,23 +487,23 @@ class _Scanner:
             details = {"family": new.name, "first": str(old.unit), "second": str(new.unit), **inputs}
             self.fault(Code.UNIT_CONFLICT, self.whole, line, details.items(), old)
         self.fault(Code.INTERLEAVED_FAMILY, self.whole, line, (), old)
+        before.samples.append(new.samples)
         return before._replace(
             family=old._replace(
                 help=new.help if old.help is None else old.help,
                 unit=new.unit if old.unit is None else old.unit,
-                samples=old.samples.concat(new.samples),
                 complete=old.complete and new.complete,
             )
         )
 
     def collisions(self) -> None:
         """Families whose samples would be another's."""
-        for name, (_, family) in self.families.items():
+        for name, (_, family, _) in self.families.items():
             for suffix in TEXT_SUFFIXES.get(family.type, ()):
                 if name + suffix in self.families:
-                    first, (number, second) = family, self.families[name + suffix]
+                    first, (number, second, _) = family, self.families[name + suffix]
                     if second.start < first.start:
-                        first, (number, second) = second, self.families[name]
+                        first, (number, second, _) = second, self.families[name]
                     self.number, self.start, self.end = number, second.start, second.end
                     self.fault(Code.SUFFIX_COLLISION, self.whole, _type_line(second.name, second.type), (), first)
 
