@@ -396,7 +396,8 @@ class _Scanner:
             self.family(message)
             if self.odd:
                 self.look_closer(message)
-        except (DecodeError, RecursionError):
+        except (DecodeError, RecursionError, _Broken):
+            # The runtime's implementations do not refuse quite the same.
             self.find_broken()
 
     def find_broken(self) -> None:
