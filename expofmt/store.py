@@ -267,7 +267,10 @@ class GroupStore:
         ``push_failure_time_seconds`` of the group is set. Raises :class:`LimitError`, and :class:`JournalError` where
         the journal cannot take it; nothing has happened then. Raises TypeError for a key that is no GroupingKey, and
         for a lifetime that is not an ``int``; ValueError for a lifetime that is negative or takes more than 64 bits,
-        for a format that is not read, and when the store is closed.
+        for a format that is not read, and when the store is closed; ImportError for protobuf without its extra.
+
+        A body in :attr:`Format.PROTOBUF` is stored as its text would be: exemplars, start timestamps, units and fields
+        that are not known are left out, with warnings.
 
         >>> store = GroupStore()
         >>> store.put(GroupingKey("batch"), b"# TYPE jobs counter\\njobs 3\\n").warnings
