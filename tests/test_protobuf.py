@@ -314,6 +314,18 @@ def test_fields_that_are_not_known_are_told_and_left_out() -> None:
     ]
 
 
+def test_a_known_field_of_another_wire_type_is_not_known() -> None:
+    data = family("a", 1, gauge(1), gauge(2, label("x", "y")) + whole(2, 1), more=whole(4, 1) + double(1, 1))
+    assert read(data) == ["a 1", 'a{x="y"} 2']
+    assert [(str(each.code), each.place.excerpt) for each in check(data, format=PROTOBUF)] == [
+        ("unknown-field", 'a{x="y"}'),
+        ("unknown-field", "# TYPE a gauge"),
+        ("unknown-field", "# TYPE a gauge"),
+    ]
+    data = family("a", 1, gauge(1), more=whole(4, 1) + message(4, gauge(2) + whole(9, 1)))
+    assert codes(data) == ["duplicate-sample", "unknown-field", "unknown-field"]
+
+
 def test_a_known_field_may_be_given_twice_and_a_number_spelt_at_length() -> None:
     data = family("a", 1, gauge(1) + message(2, double(1, 2)), more=message(1, "b") + b"\x18\x81\x80\x00")
     assert read(data, strict=True) == ["b 2"]

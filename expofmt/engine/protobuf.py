@@ -246,7 +246,7 @@ def _known_or_not(
     """All fields in a message and those within it, with the message's name and the number of the metric."""
     for field in _wire_fields(data, at, end):
         known = _FIELDS[message].get(field.number)
-        if message == "MetricFamily" and field.number == 4:
+        if message == "MetricFamily" and (field.number, field.wire) == (4, 2):
             metric += 1
         yield message, -1 if message == "MetricFamily" else metric, field
         if known and known.message and field.wire == 2:
@@ -430,17 +430,17 @@ class _Scanner:
             elif (name, field.number) not in seen:
                 seen.add((name, field.number))
                 span = (field.start, field.end)
-                excerpt = self.series(message, metric) if metric >= 0 else _type_line(self.name, self.type)
+                excerpt = self.series(message.metric[metric]) if metric >= 0 else _type_line(self.name, self.type)
                 details = [("field", str(field.number)), ("of", name), ("wire", str(field.wire))]
                 self.fault(Code.UNKNOWN_FIELD, lambda span=span: span, excerpt, details)  # type: ignore[misc]
 
     def odd_metric(self, code: Code, message: Any, metric: int, **details: str) -> None:
         details = {"expected": _PAYLOAD_OF[self.type], **details}
-        self.fault(code, self.of_metric(metric), self.series(message, metric), details.items())
+        self.fault(code, self.of_metric(metric), self.series(message.metric[metric]), details.items())
 
-    def series(self, message: Any, index: int) -> Excerpt:
+    def series(self, metric: Any) -> Excerpt:
         """A metric by its name and labels, as far as they are text."""
-        pairs = map(_LabelPair.FromString, message.metric[index].label)
+        pairs = map(_LabelPair.FromString, metric.label)
         labels = ",".join(f"{_shown(pair.name)}={quote(_shown(pair.value))}" for pair in pairs)
         return Excerpt("", f"{written_name(self.name)}{{{labels}}}" if labels else written_name(self.name), "")
 
@@ -593,10 +593,7 @@ class _Scanner:
     def mismatch(self, metric: Any, expected: str) -> _Refused:
         payload = metric.WhichOneof("payload")
         found = "nothing" if payload is None else f"`{payload}`"
-        pairs = map(_LabelPair.FromString, metric.label)
-        labels = ",".join(f"{_shown(pair.name)}={quote(_shown(pair.value))}" for pair in pairs)
-        text = f"{written_name(self.name)}{{{labels}}}" if labels else written_name(self.name)
-        return _Refused(Code.PAYLOAD_MISMATCH, "", text, expected=expected, payload=found)
+        return _Refused(Code.PAYLOAD_MISMATCH, *self.series(metric), expected=expected, payload=found)
 
     def counter(self, _index: int, name: str, labels: LabelSet, time: int | None, payload: Any) -> Iterator[Sample]:
         exemplars = (self.exemplar(payload.exemplar),) if payload.HasField("exemplar") else ()
