@@ -32,6 +32,8 @@ WORK: Mapping[str, str] = {
         "names, duplicate labels, metadata"
     ),
     "expfmt write": "prometheus/common, MetricFamilyToText into a buffer that it uses again each time; sorts nothing",
+    "expfmt protobuf": "prometheus/common's decoder: a message for each family, sample and label; checks names",
+    "expfmt protobuf write": "prometheus/common's encoder, of such messages, into a buffer that it uses again",
     "Pushgateway": (
         "the package `storage` of it, without a persistence file, driven as its handlers drive it, but without HTTP: "
         "the text parser of prometheus/common, then a checked write request; for a scrape, all that is stored and Go's "

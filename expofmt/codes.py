@@ -73,6 +73,9 @@ class Code(StrEnum):
     DUPLICATE_LABEL = "duplicate-label"
     METRIC_NAME_LABEL = "metric-name-label"
     INPUT_TOO_LARGE = "input-too-large"
+    # What protobuf's wire format refuses.
+    TRUNCATED_MESSAGE = "truncated-message"
+    MALFORMED_MESSAGE = "malformed-message"
     # What one pass by name decides.
     SECOND_TYPE = "second-type"
     SECOND_HELP = "second-help"
@@ -80,6 +83,8 @@ class Code(StrEnum):
     SUFFIX_COLLISION = "suffix-collision"
     INVALID_COUNT = "invalid-count"
     NON_LEGACY_NAME = "non-legacy-name"
+    PAYLOAD_MISMATCH = "payload-mismatch"
+    NATIVE_HISTOGRAM = "native-histogram"
     # What a reader may forgive.
     MISSING_FINAL_NEWLINE = "missing-final-newline"
     TRAILING_BLANK = "trailing-blank"
@@ -90,6 +95,7 @@ class Code(StrEnum):
     HELP_AFTER_SAMPLES = "help-after-samples"
     INTERLEAVED_FAMILY = "interleaved-family"
     RESERVED_LABEL_NAME = "reserved-label-name"
+    UNKNOWN_FIELD = "unknown-field"
     # What the samples of a family say together.
     EXPLICIT_TIMESTAMP = "explicit-timestamp"
     DUPLICATE_SAMPLE = "duplicate-sample"
@@ -170,6 +176,8 @@ _VERDICTS: Final[Mapping[Code, Verdict]] = {
     Code.SUFFIX_COLLISION: _FATAL,
     Code.INVALID_COUNT: _FATAL,
     Code.NON_LEGACY_NAME: _FATAL,
+    Code.PAYLOAD_MISMATCH: _FATAL,
+    Code.NATIVE_HISTOGRAM: _FATAL,
     Code.MISSING_FINAL_NEWLINE: _reported(_ERROR),
     Code.TRAILING_BLANK: _reported(None, pushgateway=_ERROR),
     Code.UNKNOWN_ESCAPE: _reported(_WARNING, pushgateway=_ERROR),
@@ -179,6 +187,7 @@ _VERDICTS: Final[Mapping[Code, Verdict]] = {
     Code.HELP_AFTER_SAMPLES: _reported(_WARNING, pushgateway=None),
     Code.INTERLEAVED_FAMILY: _reported(_ERROR, pushgateway=None),
     Code.RESERVED_LABEL_NAME: _reported(_WARNING, pushgateway=_ERROR),
+    Code.UNKNOWN_FIELD: _reported(_WARNING),
     Code.EXPLICIT_TIMESTAMP: _reported(None, pushgateway=_ERROR, textfile=_ERROR),
     Code.DUPLICATE_SAMPLE: _reported(_ERROR),
     Code.MISSING_LE: _reported(_ERROR, pushgateway=None),

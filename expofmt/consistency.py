@@ -11,8 +11,8 @@ from typing import Final
 
 from . import engine
 from .codes import Code
-from .engine import Fault, Scan, ScannedFamily
-from .model import MetricType, Samples
+from .engine import Excerpt, Fault, Scan, ScannedFamily
+from .model import MetricType
 
 __all__ = ["with_consistency"]
 
@@ -65,7 +65,7 @@ def with_consistency(scan: Scan, max_faults: int, reported: Callable[[Code], boo
         for code, index, related in rule(family):
             counts[code] += 1
             if counts[code] <= max_faults:
-                found.append(_fault(family.samples, code, index, related))
+                found.append(_fault(family, code, index, related))
 
     for number in engine.suspects(scan.families):
         family = scan.families[number]
@@ -81,9 +81,15 @@ def with_consistency(scan: Scan, max_faults: int, reported: Callable[[Code], boo
     return scan._replace(faults=[*scan.faults, *found], suppressed=suppressed)
 
 
-def _fault(samples: Samples, code: str, index: int, related: int) -> Fault:
+def _fault(family: ScannedFamily, code: str, index: int, related: int) -> Fault:
+    samples = family.samples
     place = samples.span(index)
     if place is None:
-        raise ValueError("the family was not read from an input")
+        # Read from an input that has no lines.
+        excerpt = Excerpt("", str(samples[index]), "")
+        if related < 0:
+            return Fault(code, family.start, family.end, excerpt=excerpt)
+        first = Excerpt("", str(samples[related]), "")
+        return Fault(code, family.start, family.end, family.start, family.end, excerpt, first)
     other = samples.span(related) if related >= 0 else None
     return Fault(code, *place, *(other or (-1, -1)))

@@ -27,6 +27,7 @@ class Place:
     ``line`` and ``column`` count from 1, columns in characters (a byte that is no UTF-8 is one); ``end_column`` is
     the column after the last character. ``excerpt`` holds at most 400 bytes of the (first) line; ``caret`` is the
     part of it to mark, in characters; ``cut`` says whether the line goes on to the left and to the right of it.
+    A ``binary`` input has no lines: the span says where it is, and the excerpt is what stands there as text.
 
     >>> place = Place.of(Source("a.prom", b"a 1\\nb x\\n"), Span(6, 7), "expected a number")
     >>> place.line, place.column, place.excerpt, place.caret
@@ -43,6 +44,7 @@ class Place:
     column: int | None = None
     end_line: int | None = None
     end_column: int | None = None
+    binary: bool = False
 
     @classmethod
     def of(cls, source: Source, span: Span, label: str) -> Self:
@@ -79,6 +81,34 @@ class Place:
         shown = text.encode()[:EXCERPT_BYTES].decode(errors="ignore")
         return cls(filename, label, shown, (0, len(shown)), (False, len(shown) < len(text)), span)
 
+    @classmethod
+    def in_binary(cls, filename: str, excerpt: tuple[str, str, str], span: Span) -> Self:
+        """A place in an input that has no lines, shown as text in three parts, of which the second is marked.
+
+        >>> Place.in_binary("a.pb", ("# TYPE ", "a", " gauge"), Span(0, 12)).where
+        'a.pb, byte 0'
+        """
+        before, found, after = excerpt
+        skipped = max(0, len(before) - EXCERPT_BYTES // 3)
+        text = before[skipped:] + found + after
+        shown = text[:EXCERPT_BYTES]
+        while len(shown.encode("utf-8", "surrogateescape")) > EXCERPT_BYTES:
+            shown = shown[:-1]
+        start = min(len(before) - skipped, len(shown))
+        caret = start, min(start + len(found), len(shown))
+        return cls(filename, "", shown, caret, (skipped > 0, len(shown) < len(text)), span, binary=True)
+
+    @property
+    def where(self) -> str:
+        """The name of the input, and the line and the column in it, or the byte, as far as they are known.
+
+        >>> Place.of(Source("a.prom", b"a x"), Span(2, 3), "").where
+        'a.prom:1:3'
+        """
+        if self.line is not None:
+            return f"{self.filename}:{self.line}:{self.column}"
+        return f"{self.filename}, byte {self.span.start}" if self.binary and self.span else self.filename
+
     def located(self, sources: Mapping[str, Source]) -> Self:
         """The place with lines and columns, if the span is known and the file is among the sources (by name).
 
@@ -89,7 +119,7 @@ class Place:
         2
         """
         source = sources.get(self.filename)
-        if self.span is None or source is None:
+        if self.span is None or source is None or self.binary:
             return self
         line, column = source.position(self.span.start)
         end_line, end_column = source.position(self.span.end)
@@ -229,8 +259,7 @@ class Diagnostic:
         return self.place.end_column
 
     def __str__(self) -> str:
-        where = self.filename if self.line is None else f"{self.filename}:{self.line}:{self.column}"
-        return f"{where}: {self.severity}[{self.code}] {self.message}"
+        return f"{self.place.where}: {self.severity}[{self.code}] {self.message}"
 
 
 def _words(code: Code, **context: Any) -> Words:

@@ -87,6 +87,8 @@ def _shown_lines(text: str) -> Iterator[str]:
         yield "    " + visible(bare) + "·" * (len(line) - len(bare))
 
 
+_DELIMITED: Final = "protobuf format: each message is preceded by its length, as a varint."
+_METRICS_PROTO: Final = "protobuf format: io/prometheus/client/metrics.proto."
 _LINE_FORMAT: Final = 'text format, "Line format": '
 _METADATA: Final = 'text format, "Comments, help text, and type information": '
 _GROUPING: Final = 'text format, "Grouping and sorting": '
@@ -266,6 +268,16 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         "in pieces with `expofmt.iter_families`.",
         "a limit of expofmt.",
     ),
+    Code.TRUNCATED_MESSAGE: Explanation(
+        "In the protobuf format each message comes after its length, and the input ends before the last one does. "
+        "Something was cut off: a request body, a file that was still being written. Nothing of the input is taken.",
+        _DELIMITED,
+    ),
+    Code.MALFORMED_MESSAGE: Explanation(
+        "These bytes are no field of a protobuf message. Often the input is of another format, or without the lengths "
+        "between the messages; or a byte was lost, and with it the place of all that follows in the message.",
+        _DELIMITED,
+    ),
     Code.SECOND_TYPE: Explanation(
         "A metric has one TYPE line, even if a second says the same.",
         _METADATA + '"Only one TYPE line may exist for a given metric name".',
@@ -305,6 +317,16 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         "data model before Prometheus 3: `[a-zA-Z_:][a-zA-Z0-9_:]*`, in label names without the colon.",
         ('{"http.requests"} 1\n',),
         ("http_requests 1\n",),
+    ),
+    Code.PAYLOAD_MISMATCH: Explanation(
+        "A metric has one payload, and it is that of its family's type: `counter`, `gauge`, `summary`, `untyped` or "
+        "`histogram`. This one has none, another, or two. A family without a type is one of counters.",
+        _METRICS_PROTO,
+    ),
+    Code.NATIVE_HISTOGRAM: Explanation(
+        "The metric has fields of a native histogram: a schema, a zero bucket, spans, deltas. Metric families hold "
+        "classic histograms, with explicit buckets, and to leave the native ones out would lose data.",
+        _METRICS_PROTO,
     ),
     Code.MISSING_FINAL_NEWLINE: Explanation(
         "The last line lacks its line feed, be it a comment. Strict readers, Pushgateway's among them, take the "
@@ -364,6 +386,11 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
         "data model: labels beginning with `__` are reserved for internal use.",
         ('up{__zone="a"} 1\n',),
         ('up{zone="a"} 1\n',),
+    ),
+    Code.UNKNOWN_FIELD: Explanation(
+        "A protobuf message has a field that is not known here, as messages of newer producers may. It is left out. "
+        "Each such field is reported once for each message.",
+        _METRICS_PROTO,
     ),
     Code.EXPLICIT_TIMESTAMP: Explanation(
         "Pushgateway and node_exporter's textfile collector refuse samples with a timestamp: what they expose "

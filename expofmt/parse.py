@@ -51,7 +51,13 @@ def parse(
     refuses whatever :func:`check` calls an error in that profile. What :func:`check` would report but is no reason to
     refuse goes to ``on_warning``. With ``names="legacy"``, a name that needs quotes is refused.
 
-    Safe to call from many threads. Prometheus "Exposition formats", text format 0.0.4 and 1.0.0.
+    :attr:`Format.PROTOBUF` needs the extra ``protobuf``. Its families come in the order of their first message, and a
+    second one of a name adds samples to it. A histogram gets the bucket +Inf that the format leaves out, with its
+    count; numbers that are absent are 0. Native histograms are refused. There are no lines: diagnostics tell the offset
+    of the message or metric, and show it as text. Such an exposition is rendered as protobuf if nothing else is asked
+    for. Raises ImportError without the extra.
+
+    Safe to call from many threads. Prometheus "Exposition formats", text format 0.0.4 and 1.0.0, protobuf.
 
     >>> exposition = parse('# TYPE jobs_total counter\\njobs_total{queue="mail"} 3\\n')
     >>> exposition["jobs_total"].samples[0].labels["queue"]
@@ -72,7 +78,7 @@ def parse(
         if on_warning is not None:
             for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
                 on_warning(diagnostic)
-    return Exposition._read(scan.families, engine.assemble, Format.TEXT, filename)
+    return Exposition._read(scan.families, engine.assemble, Format(format), filename)
 
 
 def check(
@@ -109,7 +115,11 @@ class _Reading(NamedTuple):
     max_diagnostics: int
 
     def scan(self, format: Format) -> Scan:
-        _check_format(format)
+        if _checked_format(format) is Format.PROTOBUF:
+            # Loaded when it is asked for: it needs a package that few installations have.
+            from .engine import protobuf
+
+            return protobuf.scan(self.source.data, max_faults=self.max_diagnostics)
         return engine.scan(self.source.data, Format.TEXT, max_faults=self.max_diagnostics)
 
     def severity(self, code: str) -> Severity | None:
@@ -150,6 +160,10 @@ class _Reading(NamedTuple):
         code = Code(fault.code)
         severity = self.severity(code) or Severity.INFO
         related = Span(fault.related_start, fault.related_end) if fault.related_start >= 0 else None
+        if fault.excerpt is not None:
+            place = Place.in_binary(self.source.name, fault.excerpt, Span(fault.start, fault.end))
+            second = related and Place.in_binary(self.source.name, fault.related_excerpt or ("", "", ""), related)
+            return Diagnostic.of_places(code, severity, place, second, dict(fault.details))
         return Diagnostic.at(self.source, code, severity, Span(fault.start, fault.end), related)
 
 
@@ -178,7 +192,8 @@ def iter_families(
     """
     # Wrong arguments are told at the call, and not when the first family is asked for.
     options = _reading(Source(filename, b""), profile, names, max_diagnostics)
-    _check_format(format)
+    if _checked_format(format) is not Format.TEXT:
+        raise ValueError(f"families are read one by one from the text format only, not from {format}: use `parse`")
     return _families_of(file, options, strict, on_warning)
 
 
@@ -283,9 +298,12 @@ def _reading(source: Source, profile: str, names: Names, max_diagnostics: int) -
     return _Reading(source, profile if type(profile) is Profile else Profile(profile), names, max_diagnostics)
 
 
-def _check_format(format: Format) -> None:
-    if format is not Format.TEXT and Format(format) is not Format.TEXT:
-        raise ValueError(f"this version reads the text format only, not {format}")
+def _checked_format(format: Format) -> Format:
+    if format is Format.TEXT:
+        return format
+    if Format(format) not in (Format.TEXT, Format.PROTOBUF):
+        raise ValueError(f"this version reads the text format and protobuf only, not {format}")
+    return Format(format)
 
 
 def _source(source: object, filename: str) -> Source:

@@ -17,10 +17,10 @@ from .formats import Format
 from .grouping import GroupingKey
 from .groups import ChangeKind, Group
 from .merge import MergePolicy, merge
-from .model import Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples
-from .names import Names, quote
+from .model import Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples, text_word
+from .names import Names, quote, written_name
 from .parse import parse
-from .render import render
+from .render import losses_in_text, render, text_help
 from .source import Source, Span
 from .values import parse_float
 
@@ -181,7 +181,7 @@ class Push:
     families: dict[str, MetricFamily]
     pushed: Exposition
     source: Source
-    # Whether the text of the source is what was given; if not, it was made for the occasion.
+    # Whether the source holds the text that was given; if not, it was made for the occasion, or is no text.
     is_text: bool
     lifetime_ns: int | None = None
     warnings: list[Diagnostic] = field(default_factory=list)
@@ -256,7 +256,8 @@ def prepared(
 ) -> Push:
     """Read a push as Pushgateway does, give its samples the labels of their group, and complete what is incomplete.
 
-    An exposition is read as the text that it is rendered to, so that it can hold no more than a text.
+    An exposition is read as the text that it is rendered to, so that it can hold no more than a text. What a protobuf
+    body holds besides is left out, with a warning.
 
     Raises ParseError for what Pushgateway's parser refuses, ConsistencyError for what no text can say, and LimitError.
     What is refused when pushes are compared is in ``errors`` of the result, since it is to be remembered.
@@ -267,8 +268,11 @@ def prepared(
             _check_value(
                 limits.label_value_bytes, label, value, Place.canonical(filename, f"{label}={quote(value)}", "")
             )
-    is_text = not isinstance(body, Exposition)
+    format = Format(format)
+    # Not made for the occasion, so that places in it mean something to whoever pushed it.
+    is_given = not isinstance(body, Exposition)
     if isinstance(body, Exposition):
+        format = Format.TEXT
         if body.filename != Exposition.DEFAULT_FILENAME:
             filename = body.filename
         data = _rendered(Exposition(body.values(), filename=filename))
@@ -283,9 +287,15 @@ def prepared(
     try:
         pushed, found = _read(source, format, names)
     except ExpositionError as error:
-        raise error if is_text else type(error)(map(_unplaced, error.diagnostics)) from None
-    if not is_text:
+        raise error if is_given else type(error)(map(_unplaced, error.diagnostics)) from None
+    if not is_given:
         found = list(map(_unplaced, found))
+    is_text = is_given and format is Format.TEXT
+    if format is Format.PROTOBUF:
+        pushed = _as_text_has_it(pushed, found)
+        # Places in it are told by what stands there.
+        lines = (f"# TYPE {written_name(name)} {text_word(family.type)}\n" for name, family in pushed.items())
+        source = Source(filename, "".join(lines).encode())
     families = {name: family for name, family in pushed.items() if family.samples}
     push = Push(kind, key, families, pushed, source, is_text, lifetime_ns)
     for diagnostic in found:
@@ -327,6 +337,25 @@ def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, lis
             raise
         return parse(source.data, format=format, filename=source.name), list(error.diagnostics)
     return read, found
+
+
+def _as_text_has_it(exposition: Exposition, found: list[Diagnostic]) -> Exposition:
+    """The families without what no text can say, and that among what was found: a store keeps and writes text."""
+    families = []
+    for family in exposition.values():
+        losses = [loss for loss in losses_in_text(family, exposition.filename) if loss.code is Code.FORMAT_LOSS]
+        if family.type is MetricType.GAUGEHISTOGRAM:
+            # It would be scraped as a histogram, so that this one is no warning.
+            raise ConsistencyError([replace(losses[0], help="push it as a histogram, or as gauges")])
+        if losses:
+            found += (replace(loss, severity=Severity.WARNING, help=None) for loss in losses)
+            help = None if family.help is None else text_help(family.help)
+            samples = family.samples
+            if samples.losses_in_text():
+                samples = engine.pack(Sample(s.name, s.labels, s.value, s.timestamp_ns) for s in samples)
+            family = MetricFamily(family.name, family.type, help, None, samples)
+        families.append(family)
+    return Exposition(families, filename=exposition.filename)
 
 
 def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final
@@ -14,7 +14,7 @@ from .formats import Format
 from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType, Sample
 from .names import EscapingScheme, escape_label_name, escape_name
 
-__all__ = ["render"]
+__all__ = ["losses_in_text", "render", "text_help"]
 
 OnWarning = Callable[[Diagnostic], None]
 
@@ -46,6 +46,11 @@ def render(
     that it lacks becomes gauges, and HELP text that begins with blanks or ends with a carriage return loses those.
     Samples whose name does not belong to their family, families whose samples would be read as another's, and names
     that ``escaping`` makes one always raise it. Two families of one name in an iterable are a ``ValueError``.
+    :attr:`Format.PROTOBUF` (length-delimited messages, for which the extra ``protobuf`` is needed) has metrics for
+    samples, in the same order. It holds units, one exemplar of a counter or bucket, start timestamps of counters,
+    histograms and summaries, and gauge histograms; but no histogram without a +Inf bucket, and none, nor a summary,
+    without sum and count: a reader would add them.
+
     Safe to call from many threads.
 
     Prometheus "Exposition formats", text format 0.0.4 and 1.0.0.
@@ -59,8 +64,10 @@ def render(
         exposition = Exposition(exposition)
     target = exposition.format if format is None else Format(format)
     scheme = EscapingScheme.ALLOW_UTF8 if escaping is None else EscapingScheme(escaping)
-    if target is not Format.TEXT:
-        raise ValueError(f"this version writes the text format only, not {target}")
+    if target not in (Format.TEXT, Format.PROTOBUF):
+        raise ValueError(f"this version writes the text format and protobuf only, not {target}")
+    if target is Format.PROTOBUF:
+        return _protobuf(exposition, scheme, lossy, on_warning)
     if scheme is EscapingScheme.ALLOW_UTF8:
         # Nothing but the engine looks at a family that it has read and can write.
         text = engine.encode_plain(exposition.values() if exposition._scanned is None else exposition._scanned)
@@ -68,39 +75,70 @@ def render(
             return text
     families = sorted(exposition.values(), key=attrgetter("name"))
     faults = list(_foreign_samples(families, exposition.filename))
-    losses = [loss for family in families for loss in _losses_in_text(family, exposition.filename)]
+    losses = [loss for family in families for loss in losses_in_text(family, exposition.filename)]
     families = list(_fitted_to_text(families))
     families.sort(key=attrgetter("name"))
     faults += _collisions(families, scheme, exposition.filename)
     faults += _label_collisions(families, scheme, target, exposition.filename)
+    _tell(faults, losses, lossy, on_warning)
+    return engine.encode(families, format=target, escaping=scheme)
+
+
+def _tell(
+    faults: Sequence[Diagnostic], losses: Sequence[Diagnostic], lossy: bool, on_warning: OnWarning | None
+) -> None:
     if faults or (losses and not lossy):
         raise ConsistencyError([*faults, *losses])
     if on_warning is not None:
         for loss in losses:
             on_warning(replace(loss, severity=Severity.WARNING))
-    return engine.encode(families, format=target, escaping=scheme)
 
 
-def _losses_in_text(family: MetricFamily, filename: str) -> Iterator[Diagnostic]:
-    """What the text format drops of a family, each kind of it once."""
+def _protobuf(exposition: Exposition, scheme: EscapingScheme, lossy: bool, on_warning: OnWarning | None) -> bytes:
+    # Loaded when it is asked for: it needs a package that few installations have.
+    from .engine import protobuf
+
+    filename = exposition.filename
+    families = sorted(exposition.values(), key=lambda family: (escape_name(family.name, scheme), family.name))
+    faults = [*_foreign_samples(families, filename), *_collisions(families, scheme, filename)]
+    faults += _label_collisions(families, scheme, Format.PROTOBUF, filename)
+    losses: list[Diagnostic] = []
+
+    def lost(family: MetricFamily, what: str, line: str) -> None:
+        losses.append(_loss(family, what, line, Format.PROTOBUF, filename))
+
+    data = protobuf.encode(families, escaping=scheme, on_loss=lost)
+    _tell(faults, losses, lossy, on_warning)
+    return data
+
+
+def losses_in_text(family: MetricFamily, filename: str) -> Iterator[Diagnostic]:
+    """What the text format drops of a family, each kind of it once.
+
+    >>> [str(loss) for loss in losses_in_text(MetricFamily.gauge("a", 1, unit="s"), "a.prom")]
+    ['a.prom: error[format-loss] the text format cannot hold units']
+    """
     lost = []
     if family.type in _NOT_IN_TEXT:
         lost.append((f"type {family.type}", f"# TYPE {family.name} {family.type}"))
     if family.unit is not None:
         lost.append(("units", f"# UNIT {family.name} {family.unit}"))
-    if family.help is not None and family.help != _text_help(family.help):
+    if family.help is not None and family.help != text_help(family.help):
         lost.append(("blanks before HELP text or a carriage return after it", f"# HELP {family.name}"))
     lost += [(what, str(family.samples[index])) for what, index in family.samples.losses_in_text()]
-    for what, line in lost:
-        code = Code.TIMESTAMP_PRECISION if what == "timestamps" else Code.FORMAT_LOSS
-        details = {"family": family.name, "what": what, "format": Format.TEXT.value, "series": line}
-        yield Diagnostic.of_places(code, Severity.ERROR, Place.canonical(filename, line, ""), None, details)
+    yield from (_loss(family, what, line, Format.TEXT, filename) for what, line in lost)
+
+
+def _loss(family: MetricFamily, what: str, line: str, format: Format, filename: str) -> Diagnostic:
+    code = Code.TIMESTAMP_PRECISION if what == "timestamps" else Code.FORMAT_LOSS
+    details = {"family": family.name, "what": what, "format": format.value, "series": line}
+    return Diagnostic.of_places(code, Severity.ERROR, Place.canonical(filename, line, ""), None, details)
 
 
 def _fitted_to_text(families: Iterable[MetricFamily]) -> Iterator[MetricFamily]:
     """The families in types that the text format has: one that it lacks becomes a gauge family for each name."""
     for family in families:
-        help = None if family.help is None else _text_help(family.help)
+        help = None if family.help is None else text_help(family.help)
         if family.type not in _NOT_IN_TEXT:
             yield family if help == family.help else MetricFamily(family.name, family.type, help, None, family.samples)
             continue
@@ -111,8 +149,12 @@ def _fitted_to_text(families: Iterable[MetricFamily]) -> Iterator[MetricFamily]:
             yield MetricFamily(name, MetricType.GAUGE, help, None, samples)
 
 
-def _text_help(help: str) -> str:
-    """As much of it as a reader would get back."""
+def text_help(help: str) -> str:
+    """As much of a help text as a reader of the text format would get back.
+
+    >>> text_help("  Jobs done.")
+    'Jobs done.'
+    """
     return help.lstrip(" \t").rstrip("\r")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -103,7 +104,10 @@ def _json_object(diagnostic: Diagnostic) -> dict[str, object]:
 
 
 def _json_place(place: Place) -> dict[str, object]:
-    return {name: getattr(place, name) for name in ("filename", "line", "column", "end_line", "end_column")}
+    record = {name: getattr(place, name) for name in ("filename", "line", "column", "end_line", "end_column")}
+    if place.binary and place.span is not None:
+        record |= {"byte": place.span.start, "end_byte": place.span.end}
+    return record
 
 
 def _github(diagnostics: Iterable[Diagnostic], _style: Style) -> Iterator[str]:
@@ -174,8 +178,7 @@ def _full_lines(diagnostic: Diagnostic, style: Style) -> Iterator[str]:
 
 
 def _where(place: Place) -> str:
-    name = visible(place.filename)
-    return name if place.line is None else f"{name}:{place.line}:{place.column}"
+    return replace(place, filename=visible(place.filename)).where
 
 
 def _same_line(place: Place, related: Place) -> bool:

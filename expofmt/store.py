@@ -128,7 +128,10 @@ class GroupStore:
         ``push_failure_time_seconds`` of the group is set. Raises :class:`LimitError`, and :class:`JournalError` where
         the journal cannot take it; nothing has happened then. Raises TypeError for a key that is no GroupingKey, and
         for a lifetime that is not an ``int``; ValueError for a lifetime that is negative or takes more than 64 bits,
-        for a format that is not read, and when the store is closed.
+        for a format that is not read, and when the store is closed; ImportError for protobuf without its extra.
+
+        A body in :attr:`Format.PROTOBUF` is stored as its text would be: exemplars, start timestamps, units and fields
+        that are not known are left out, with warnings.
 
         >>> store = GroupStore()
         >>> store.put(GroupingKey("batch"), b"# TYPE jobs counter\\njobs 3\\n").warnings
@@ -261,18 +264,26 @@ class GroupStore:
         ``escaping`` says. Equal groups give equal bytes, however they came to be. Neither a journal that fails nor one
         that is slow keeps a store from being rendered.
 
-        Raises ValueError for a format that is not written, and TypeError for ``names`` that are one ``str``.
+        :attr:`Format.PROTOBUF` is written from families made for the occasion, which takes much longer than text.
+
+        Raises ValueError for a format that is not written, ImportError for protobuf without the extra ``protobuf``, and
+        TypeError for ``names`` that are one ``str``.
 
         >>> GroupStore().render()
         b''
         """
-        if Format(format) is not Format.TEXT:
-            raise ValueError(f"a store renders the text format only, not {format}")
+        if Format(format) not in (Format.TEXT, Format.PROTOBUF):
+            raise ValueError(f"a store renders the text format and protobuf only, not {format}")
         names = _checked_names(names)
         scheme = EscapingScheme(escaping)
         if self._names == "legacy":
             # Names that need no escaping are never changed.
             scheme = EscapingScheme.ALLOW_UTF8
+        if format == Format.PROTOBUF:
+            # Loaded when it is asked for: it needs a package that few installations have.
+            from .engine import protobuf
+
+            return protobuf.encode(self.collect(names).values(), escaping=scheme)
         with self._scraping:
             return self._current_page().text(names, scheme)
 

@@ -138,16 +138,23 @@ class _Fields(dict[str, str]):
 # What stands in for a detail that was not given.
 _VAGUE: Final[Mapping[str, str]] = {
     "count": "more",
+    "expected": "another payload",
+    "field": "?",
     "family": "the family",
     "first": "one",
     "first_input": "the first input",
     "format": "target",
     "label": "one",
+    "message": "?",
+    "missing": "the rest of its length",
+    "of": "MetricFamily",
+    "payload": "another",
     "sample": "the sample",
     "second": "another",
     "second_input": "the second input",
     "series": "the series",
     "what": "all of it",
+    "wire": "?",
 }
 
 
@@ -341,8 +348,14 @@ ROWS: Final[Mapping[Code, Row]] = {
     ),
     Code.TIMESTAMP_OUT_OF_RANGE: Row(
         "timestamp is beyond int64 milliseconds",
-        "expected at most 9223372036854775807, found `$found`",
-        help="write milliseconds since 1970-01-01 UTC, or nothing",
+        lambda context: (
+            "expected $limits, found `$found`"
+            if "limits" in context.details
+            else "expected at most 9223372036854775807, found `$found`"
+        ),
+        help=lambda context: (
+            None if "limits" in context.details else "write milliseconds since 1970-01-01 UTC, or nothing"
+        ),
     ),
     Code.TRAILING_TEXT: Row(
         "text stands after the sample",
@@ -374,6 +387,16 @@ ROWS: Final[Mapping[Code, Row]] = {
         "input is larger than the engine can hold",
         "read up to here only",
         help="split the input, or read it with `iter_families`",
+    ),
+    Code.TRUNCATED_MESSAGE: Row(
+        "input ends within message $message",
+        "expected $missing, found end of input",
+        help="send it again, whole; if this is text, read it as text",
+    ),
+    Code.MALFORMED_MESSAGE: Row(
+        "message $message is no protobuf",
+        "expected a field of MetricFamily, found `$found`",
+        help="if this is text, read it as text",
     ),
     Code.SECOND_TYPE: Row(
         "metric family `$name` has a second TYPE line",
@@ -411,6 +434,16 @@ ROWS: Final[Mapping[Code, Row]] = {
         "name `$name` needs quotes",
         _label_non_legacy,
         help=remedies.non_legacy,
+    ),
+    Code.PAYLOAD_MISMATCH: Row(
+        "metric of `$name` does not hold what its type calls for",
+        "expected `$expected`, found $payload",
+        help="give the family the type of its metrics",
+    ),
+    Code.NATIVE_HISTOGRAM: Row(
+        "metric of `$name` is a native histogram",
+        "expected classic buckets only",
+        help="let the producer expose classic buckets, and no native ones",
     ),
     Code.MISSING_FINAL_NEWLINE: Row(
         "last line does not end with a line feed",
@@ -451,12 +484,20 @@ ROWS: Final[Mapping[Code, Row]] = {
         "samples of `$base` do not stand together",
         "expected next to the family's other samples",
         "the family's sample before",
-        help=f"keep the lines of a family together: {_FMT}",
+        help=lambda context: (
+            "let one message hold all metrics of a family"
+            if "message" in context.details
+            else f"keep the lines of a family together: {_FMT}"
+        ),
     ),
     Code.RESERVED_LABEL_NAME: Row(
         "label name `$name` is reserved",
         "expected no `__` at the beginning",
         help=remedies.reserved,
+    ),
+    Code.UNKNOWN_FIELD: Row(
+        "field $field of a $of message is unknown",
+        "left out: field $field, of wire type $wire",
     ),
     Code.EXPLICIT_TIMESTAMP: Row(
         "sample has an explicit timestamp",

@@ -218,11 +218,12 @@ def test_summaries(text: str, expected: list[tuple[str, int, int | None]]) -> No
 # ----------------------------------------------------------------------------------------------------------- the pieces
 
 
-def test_samples_without_an_input_have_no_places() -> None:
+def test_samples_without_lines_are_where_their_family_is() -> None:
     family = MetricFamily("a", samples=[*parse("a 1\n")["a"].samples] * 2)
-    scanned = engine.ScannedFamily("a", MetricType.UNKNOWN, None, None, family.samples, 0, 0, True)
-    with pytest.raises(ValueError, match="not read from an input"):
-        with_consistency(engine.Scan([scanned], [], [], {}), 10, everything)
+    scanned = engine.ScannedFamily("a", MetricType.UNKNOWN, None, None, family.samples, 3, 9, True)
+    [fault] = with_consistency(engine.Scan([scanned], [], [], {}), 10, everything).faults
+    excerpt = engine.Excerpt("", "a 1", "")
+    assert fault == engine.Fault(Code.DUPLICATE_SAMPLE, 3, 9, 3, 9, excerpt, excerpt)
 
 
 def test_an_incomplete_family_is_not_blamed_for_what_is_missing() -> None:

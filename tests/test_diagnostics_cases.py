@@ -5,6 +5,9 @@ end line and end column (from 1, columns in characters, the end one after the la
 ``names`` to check with where they are not the defaults. ``NAME.txt`` is the full report on a terminal of 80 columns;
 --update-cases rewrites it.
 
+``CODE/NAME.pb`` is an input in the protobuf format, and has no lines: ``NAME.json`` gives each code with the first byte
+and the one after the last, from 0.
+
 ``NAME.python`` is for what no single text raises: it is run, and what it raises, or puts into ``found``, is reported.
 """
 
@@ -16,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from expofmt import Code, Diagnostic, ExpositionError, check
+from expofmt import Code, Diagnostic, ExpositionError, Format, check
 from expofmt.report import report
 
 FOLDER = Path(__file__).parent / "cases" / "diagnostics"
-INPUTS = sorted(FOLDER.glob("*/*.prom"))
+INPUTS = sorted([*FOLDER.glob("*/*.prom"), *FOLDER.glob("*/*.pb")])
 SCRIPTS = sorted(FOLDER.glob("*/*.python"))
 EXPECTATIONS = sorted(FOLDER.glob("*/*.json"))
 REPORTS = sorted(FOLDER.glob("*/*.txt"))
@@ -41,7 +44,16 @@ def found_in(case: Path) -> tuple[list[Diagnostic], list[list[Any]]]:
     """What check() finds in a case, and what it has to find."""
     options = json.loads(case.with_suffix(".json").read_text(encoding="utf-8"))
     expected = options.pop("codes")
-    return check(case.read_bytes(), filename=case.name, **options), expected
+    format = Format.PROTOBUF if case.suffix == ".pb" else Format.TEXT
+    return check(case.read_bytes(), format=format, filename=case.name, **options), expected
+
+
+def place_of(diagnostic: Diagnostic) -> list[int | None]:
+    if diagnostic.place.binary:
+        assert diagnostic.span is not None
+        assert diagnostic.line is None
+        return list(diagnostic.span)
+    return [diagnostic.line, diagnostic.column, diagnostic.end_line, diagnostic.end_column]
 
 
 def test_each_case_has_its_expectation() -> None:
@@ -60,7 +72,7 @@ def test_each_code_has_a_case() -> None:
 def test_codes_and_places(case: Path, engine: str) -> None:
     found, expected = found_in(case)
     assert case.parent.name in {d.code for d in found}
-    assert sorted([str(d.code), d.line, d.column, d.end_line, d.end_column] for d in found) == sorted(expected)
+    assert sorted([str(d.code), *place_of(d)] for d in found) == sorted(expected)
 
 
 @each_case

@@ -231,7 +231,7 @@ def test_an_unknown_option_is_a_value_error_and_no_fault_of_the_input(options: d
         assert not isinstance(caught.value, ExpositionError)
 
 
-@pytest.mark.parametrize("format", [Format.OPENMETRICS_1_0, Format.OPENMETRICS_2_0, Format.PROTOBUF])
+@pytest.mark.parametrize("format", [Format.OPENMETRICS_1_0, Format.OPENMETRICS_2_0])
 def test_a_format_without_a_grammar_is_a_value_error_that_names_it(format: Format) -> None:
     functions: tuple[Callable[..., object], ...] = (parse, check)
     for function in functions:

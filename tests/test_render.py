@@ -471,7 +471,7 @@ def test_each_kind_of_loss_is_told_once_a_family_and_all_families_are() -> None:
     assert len(raised(*families)) == 3
 
 
-@pytest.mark.parametrize("format", [Format.OPENMETRICS_1_0, Format.OPENMETRICS_2_0, Format.PROTOBUF])
+@pytest.mark.parametrize("format", [Format.OPENMETRICS_1_0, Format.OPENMETRICS_2_0])
 def test_a_format_that_is_not_written_is_a_value_error_that_names_it(format: Format) -> None:
     with pytest.raises(ValueError, match=str(format)):
         render([MetricFamily.gauge("a", 1)], format=format)

@@ -212,6 +212,11 @@ def test_nearly_every_code_has_texts() -> None:
     left_over = set(Code) - set(INVALID_CODES)
     assert left_over == {
         Code.INPUT_TOO_LARGE,
+        Code.TRUNCATED_MESSAGE,
+        Code.MALFORMED_MESSAGE,
+        Code.PAYLOAD_MISMATCH,
+        Code.NATIVE_HISTOGRAM,
+        Code.UNKNOWN_FIELD,
         Code.NON_LEGACY_NAME,
         Code.TRAILING_BLANK,
         Code.EXPLICIT_TIMESTAMP,

@@ -28,6 +28,8 @@ var rivals = map[string]func(data []byte) (work, error){
 	"textparse":              textparseWalk,
 	"expfmt":                 expfmtParse,
 	"expfmt write":           expfmtWrite,
+	"expfmt protobuf":        protobufParse,
+	"expfmt protobuf write":  protobufWrite,
 }
 
 func expfmtParse(data []byte) (work, error) {
@@ -96,6 +98,63 @@ func expfmtWrite(data []byte) (work, error) {
 		return lines
 	}
 	return work{once, samples}, nil
+}
+
+var delimited = expfmt.NewFormat(expfmt.TypeProtoDelim).WithEscapingScheme(model.NoEscaping)
+
+// protobufParse reads the messages that protobufWrite makes of a text.
+func protobufParse(data []byte) (work, error) {
+	messages, _, err := encoded(data)
+	if err != nil {
+		return work{}, err
+	}
+	var families map[string]*dto.MetricFamily
+	once := func() error {
+		families = map[string]*dto.MetricFamily{}
+		decoder := expfmt.NewDecoder(bytes.NewReader(messages.Bytes()), delimited)
+		for {
+			var family dto.MetricFamily
+			if err := decoder.Decode(&family); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			families[family.GetName()] = &family
+		}
+	}
+	return work{once, func() int { return linesOf(families) }}, nil
+}
+
+func protobufWrite(data []byte) (work, error) {
+	messages, families, err := encoded(data)
+	if err != nil {
+		return work{}, err
+	}
+	once := func() error {
+		messages.Reset()
+		return encode(messages, families)
+	}
+	return work{once, func() int { return linesOf(families) }}, nil
+}
+
+func encoded(text []byte) (*bytes.Buffer, map[string]*dto.MetricFamily, error) {
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		return nil, nil, err
+	}
+	var messages bytes.Buffer
+	return &messages, families, encode(&messages, families)
+}
+
+func encode(to io.Writer, families map[string]*dto.MetricFamily) error {
+	encoder := expfmt.NewEncoder(to, delimited)
+	for _, name := range slices.Sorted(maps.Keys(families)) {
+		if err := encoder.Encode(families[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func textparseWalk(data []byte) (work, error) {

@@ -8,6 +8,7 @@ import click
 
 from ..codes import Profile, Severity
 from ..diagnostics import Diagnostic
+from ..formats import Format
 from ..names import Names
 from ..parse import check
 from .inputs import Complaints, contents, expanded
@@ -43,6 +44,14 @@ from .progress import working
     show_default=True,
     help="Whose rules count.",
 )
+@click.option(
+    "--format",
+    "input_format",
+    type=click.Choice([Format.TEXT.value, Format.PROTOBUF.value]),
+    default=Format.TEXT.value,
+    show_default=True,
+    help="What the inputs are; protobuf is length-delimited MetricFamily messages.",
+)
 @names_option
 @report_format_option
 @max_diagnostics_option
@@ -51,6 +60,7 @@ def command(
     inputs: tuple[str, ...],
     fail_on: str,
     profile: str,
+    input_format: str,
     names: Names,
     report_format: str,
     max_diagnostics: int,
@@ -64,12 +74,21 @@ def command(
     if there is nothing to report, 1 if there is, and 2 if an input cannot be read.
     """
     complaints, tally = Complaints(), Tally()
+    try:
+        check(b"", format=Format(input_format))
+    except ModuleNotFoundError as error:
+        raise click.UsageError(str(error)) from None
 
     def found() -> Iterator[Diagnostic]:
         for each, data in contents(expanded(inputs, complaints), complaints):
             with working("checking", each.name, len(data), quiet=quiet):
                 diagnostics = check(
-                    data, filename=each.name, profile=profile, names=names, max_diagnostics=max_diagnostics
+                    data,
+                    format=Format(input_format),
+                    filename=each.name,
+                    profile=profile,
+                    names=names,
+                    max_diagnostics=max_diagnostics,
                 )
             for diagnostic in diagnostics:
                 tally.add(diagnostic)

@@ -14,11 +14,12 @@ from typing import Final, cast
 
 from ..model import pack_with
 from ..version import __version__
-from .seam import Engine, Fault, Scan, ScannedFamily
+from .seam import Engine, Excerpt, Fault, Scan, ScannedFamily
 
 __all__ = [
     "ENGINE",
     "Engine",
+    "Excerpt",
     "Fault",
     "Gathered",
     "Scan",

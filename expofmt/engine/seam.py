@@ -11,8 +11,22 @@ from ..names import EscapingScheme
 from ..source import Span
 
 
+class Excerpt(NamedTuple):
+    """What is shown of an input that has no lines, as text: what is found at the place, with what stands around it.
+
+    >>> Excerpt("# TYPE ", "a", " gauge").found
+    'a'
+    """
+
+    before: str
+    found: str
+    after: str
+
+
 class Fault(NamedTuple):
     """A fault or finding of one pass: a diagnostic code and byte offsets; -1 where nothing is related.
+
+    In text, what stands there is what is shown. Else there are excerpts, and what a message is to say besides.
 
     >>> Fault("missing-value", 1, 1).related_start
     -1
@@ -23,6 +37,9 @@ class Fault(NamedTuple):
     end: int
     related_start: int = -1
     related_end: int = -1
+    excerpt: Excerpt | None = None
+    related_excerpt: Excerpt | None = None
+    details: tuple[tuple[str, str], ...] = ()
 
 
 class ScannedFamily(NamedTuple):
@@ -184,4 +201,14 @@ class Engine(Protocol):
         """
 
 
-__all__ = ["Engine", "Fault", "Gathered", "MakeGathered", "MakeSeriesIndex", "Scan", "ScannedFamily", "SeriesIndex"]
+__all__ = [
+    "Engine",
+    "Excerpt",
+    "Fault",
+    "Gathered",
+    "MakeGathered",
+    "MakeSeriesIndex",
+    "Scan",
+    "ScannedFamily",
+    "SeriesIndex",
+]
