@@ -22,6 +22,7 @@ from expofmt.cli.client import Answer, Client, NoAnswer, without_secrets
 from expofmt.report import report
 
 GOOD = b"# TYPE m gauge\nm 1\n"
+JSON = (("Content-Type", "application/json"),)
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -148,10 +149,10 @@ def test_an_empty_push() -> None:
 def test_the_group(labels: list[str], key: GroupingKey) -> None:
     options = [text for label in labels for text in ("--grouping", label)]
     with serving() as gateway:
-        for url in (gateway.url, f"{gateway.url}/", f"{gateway.url}/pre/fix/", f"{gateway.url}/é b?token=x#y"):
+        for url in (gateway.url, f"{gateway.url}/", f"{gateway.url}/pre/metrics/", f"{gateway.url}/é b?token=x#y"):
             assert run("push", url, "--job", "j", *options).exit_code == 0
     path = key.to_path()
-    expected = [path, path, f"/pre/fix{path}", f"/%C3%A9%20b{path}?token=x"]
+    expected = [path, path, f"/pre/metrics{path}", f"/%C3%A9%20b{path}?token=x"]
     assert [request.path for request in gateway.asked] == expected
 
 
@@ -190,7 +191,7 @@ def test_headers() -> None:
 
 
 def basic(text: str) -> str:
-    return f"Basic {b64encode(text.encode()).decode()}"
+    return f"Basic {b64encode(text.encode('utf-8', 'surrogateescape')).decode()}"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,7 @@ def basic(text: str) -> str:
         ("", ["-u", "me"], {"EXPOFMT_PASSWORD": "wörd"}, "me:wörd"),
         ("", ["-u", "me"], {}, "me:"),
         ("", ["-u", "me:"], {"EXPOFMT_PASSWORD": "no"}, "me:"),
+        ("", ["-u", "me:\udcff"], {}, "me:\udcff"),
         ("", [], {"EXPOFMT_USER": "me", "EXPOFMT_PASSWORD": "p"}, "me:p"),
         ("", ["-u", "me", "--password-file", "secret"], {"EXPOFMT_PASSWORD": "no"}, "me:of file"),
         ("you:p%40ss@", [], {}, "you:p@ss"),
@@ -258,8 +260,11 @@ def test_the_environment() -> None:
         (["http://me:secret@[", "--job", "j"], "Invalid value for URL"),
         (["http://localhost:99999", "--job", "j"], "Port out of range"),
         (["http://localhost:0", "--job", "j"], "no port 0"),
+        (["http://a b", "--job", "j"], "holds what no host's name does"),
+        (["http://a..b", "--job", "j"], "label empty"),
+        (["http://me:secret@" + "ü" * 64, "--job", "j"], "label"),
         (["{url}/a/metrics/job/j?secret", "--job", "j"], "write {url}/a\n"),
-        (["{url}/metrics", "--job", "j"], "write {url}\n"),
+        (["{url}/metrics/job", "--job", "j"], "write {url}\n"),
         (["{url}", "--job", "j", "-H", "Token secret"], "a header is NAME: VALUE"),
         (["{url}", "--job", "j", "-H", "Token: a\nsecret"], "a header is NAME: VALUE"),
         (["{url}", "--job", "j", "-H", "Content-Length: 1"], "`content-length` is what the body makes it"),
@@ -346,7 +351,7 @@ def test_a_limit_on_diagnostics() -> None:
 
 def test_warnings_are_told_if_asked_for() -> None:
     text = b"push_time_seconds 1\n"
-    with serving() as gateway:
+    with serving(Reply(200, b"[]\n", JSON)) as gateway:
         assert run("push", gateway.url, "--job", "j", input=text).output == ""
         result = run("push", gateway.url, "--job", "j", "-v", "--output-format", "concise", input=text)
     first, second = result.stderr.splitlines()
@@ -387,9 +392,6 @@ def refusal(body: bytes, key: GroupingKey, **others: bytes) -> bytes:
     return "".join(report(refused.value.diagnostics, "json")).encode()  # type: ignore[attr-defined]
 
 
-JSON = (("Content-Type", "application/json"),)
-
-
 def test_the_diagnostics_of_our_gateway() -> None:
     body = 'm{x="é",b=1} 1\n'.encode()
     with serving(Reply(400, refusal(body, GroupingKey("j")), JSON)) as gateway:
@@ -408,6 +410,20 @@ def test_the_diagnostics_of_our_gateway() -> None:
     ]
 
 
+def test_the_warnings_of_our_gateway() -> None:
+    body = b"push_time_seconds 1\n"
+    answer = "".join(report(GroupStore().put(GroupingKey("j"), body).warnings, "json")).encode()
+    with serving(Reply(200, answer, JSON)) as gateway:
+        assert run("push", gateway.url, "--job", "j", "--no-check", input=body).output == ""
+        result = run("push", gateway.url, "--job", "j", "--no-check", "-v", input=body)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[:3] == [
+        f"expofmt: {gateway.url}/metrics/job/j: answered 200 OK",
+        "warning[reserved-family]: `push_time_seconds` is the store's own family",
+        " --> <stdin>:1:1",
+    ]
+
+
 def test_a_diagnostic_that_names_another_group() -> None:
     body = b"# TYPE m gauge\nm 1\n"
     answer = refusal(body, GroupingKey("j"), other=b"# TYPE m counter\nm 1\n")
@@ -420,6 +436,19 @@ def test_a_diagnostic_that_names_another_group() -> None:
             assert line in result.stderr.splitlines()
 
 
+TOLD = {
+    "code": "missing-value",
+    "severity": "error",
+    "message": "odd\nthings",
+    "filename": "x",
+    "line": 1,
+    "column": 1,
+    "end_line": 1,
+    "end_column": 2,
+    "help": None,
+}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -427,6 +456,13 @@ def test_a_diagnostic_that_names_another_group() -> None:
         [{"code": "of-tomorrow", "severity": "error", "message": "odd\nthings", "filename": "x", "line": 1}],
         [{"code": "missing-value", "severity": "error", "message": "odd\nthings", "filename": "x", "line": "1"}],
         [{"code": "missing-value", "message": "odd\nthings"}],
+        [{**TOLD, "related": {**TOLD, "filename": 5, "label": ""}}],
+        [{**TOLD, "help": 5}],
+        [{**TOLD, "line": 9}],
+        [{**TOLD, "line": 1.5}],
+        [{**TOLD, "column": "1"}],
+        [{**TOLD, "related": "x"}],
+        [{}, {**TOLD, "severity": "grave"}],
     ],
 )
 def test_json_of_another_version(answer: object) -> None:
@@ -492,10 +528,10 @@ def test_a_redirect_that_keeps_the_body(status: int) -> None:
 
 def test_secrets_are_not_told_to_another_host() -> None:
     with serving() as other, serving(Reply(307, b"", (("Location", f"{other.url}/x"),))) as gateway:
-        assert run("push", gateway.url, "--job", "j", "-u", "a:b", "-H", "Token: c").exit_code == 0
+        assert run("push", gateway.url, "--job", "j", "-u", "a:b", "-H", "Token: c", "-H", "Accept: d").exit_code == 0
     assert (gateway.only.headers["token"], gateway.only.headers["authorization"]) == ("c", basic("a:b"))
     assert other.only.headers.keys().isdisjoint({"token", "authorization"})
-    assert (other.only.body, other.only.headers["content-type"]) == (GOOD, TEXT)
+    assert (other.only.body, other.only.headers["content-type"], other.only.headers["accept"]) == (GOOD, TEXT, "d")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])

@@ -44,7 +44,7 @@ class Credentials(NamedTuple):
     @property
     def header(self) -> str:
         """The value of ``Authorization``. RFC 7617, in UTF-8."""
-        return f"Basic {b64encode(f'{self.user}:{self.password}'.encode()).decode()}"
+        return f"Basic {b64encode(f'{self.user}:{self.password}'.encode('utf-8', 'surrogateescape')).decode()}"
 
 
 def split_url(url: str) -> tuple[SplitResult, Credentials | None]:
@@ -60,8 +60,12 @@ def split_url(url: str) -> tuple[SplitResult, Credentials | None]:
     if parts.port == 0:  # of what is no port, the question raises
         raise ValueError("there is no port 0")
     host = parts.netloc.rpartition("@")[2]
+    if not host.isprintable() or " " in host:
+        raise ValueError("its host holds what no host's name does")
+    # So do names with labels that are empty or too long.
+    ascii_host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
     if not host.isascii():
-        host = host.encode("idna").decode()
+        host = ascii_host if parts.port is None else f"{ascii_host}:{parts.port}"
     path, query = (quote(part, safe=_IN_URL) for part in (parts.path, parts.query))
     user = None if parts.username is None else unquote(parts.username)
     credentials = None if user is None else Credentials(user, unquote(parts.password or ""))

@@ -42,7 +42,8 @@ def end(
     done = outcome.status in _DONE and not any(each.severity is Severity.ERROR for each in found)
     if done and not verbose:
         finish(CLEAN)
-    lines = [] if found else [shortened(str(record.get("message")), _LINE) for record in records] or _lines(outcome)
+    messages = (shortened(str(record["message"]), _LINE) for record in records if "message" in record)
+    lines = [] if found else [*messages][:_LINES] or _lines(outcome)
     first = f": {lines[0]}" if lines else ""
     say(f"{without_secrets(address)}: answered {visible(status_of(outcome))}{tries}{first}")
     for line in lines[1:]:
@@ -75,8 +76,8 @@ def status_of(answer: Answer) -> str:
 
 
 def _lines(answer: Answer) -> list[str]:
-    """What it says to people; pages of HTML are for browsers."""
-    if "html" in answer.headers.get("Content-Type", ""):
+    """What it says to people; pages of HTML are for browsers, and no diagnostics at all are nothing to say."""
+    if "html" in answer.headers.get("Content-Type", "") or answer.body.strip() == b"[]":
         return []
     lines = answer.body.decode("utf-8", "surrogateescape").strip().split("\n")
     return [shortened(line, _LINE) for line in lines[:_LINES] if line]
@@ -115,7 +116,7 @@ def _diagnostics(records: Iterable[Mapping[str, Any]], source: Source | None) ->
     """The diagnostics that the records are, with lines of the source; none where they are something else."""
     try:
         return [_diagnostic(record, source) for record in records]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return []
 
 
@@ -134,7 +135,7 @@ def _diagnostic(record: Mapping[str, Any], source: Source | None) -> Diagnostic:
 def _place(record: Mapping[str, Any], label: str, body: str, source: Source | None) -> Place:
     """Where it is in the source, if that is its file, which the gateway calls ``body``."""
     if source is None or record["filename"] != body:
-        return Place.canonical(record["filename"], "", label)
+        return Place.canonical(visible(record["filename"]), "", label)
     if record["line"] is None:
         return Place.canonical(source.name, "", label)
     start, end = (_offset(source.data, record[f"{end}line"], record[f"{end}column"]) for end in ("", "end_"))

@@ -25,23 +25,17 @@ from ..source import Source
 from ..store import GroupStore
 from .client import USER_AGENT, Answer, Client, Credentials, NoAnswer, split_url, without_secrets
 from .inputs import Complaints, Input, contents
-from .options import (
-    FINDINGS,
-    TROUBLE,
-    Tally,
-    finish,
-    max_diagnostics_option,
-    report_format_option,
-    write_report,
-)
+from .options import FINDINGS, TROUBLE, Tally, finish, max_diagnostics_option, report_format_option, write_report
 from .outcome import end, say, status_of
 from .progress import working
 
 _EXIT_CODES: Final = """
-    The exit code is 0 if the gateway has done it; 1 if what was pushed is refused, here or there, with the line that is
-    wrong; 2 on wrong usage or a file that cannot be read, when nothing was sent; and 3 if the gateway cannot be
-    reached, does not answer in time, or answers something else, such as 401, 404 or 503.
+    The exit code is 0 if the gateway has done it; 1 if {refused}; 2 on wrong usage or a file that cannot be read, when
+    nothing was sent; and 3 if the gateway cannot be reached, does not answer in time, or answers something else, such
+    as 401, 404 or 503.
 """
+_PUSH_CODES: Final = _EXIT_CODES.format(refused="what is pushed is refused, here or there, with the line that is wrong")
+_DELETE_CODES: Final = _EXIT_CODES.format(refused="it refuses to")
 
 _URL: Final = """
     URL is what the gateway's pages are below, such as http://localhost:9091. A redirect is followed if it keeps method
@@ -56,17 +50,17 @@ _BODY: Final = """
 _PUSH: Final = f"""Replace the metrics of a group at a Pushgateway.
 
     The group has the metrics in FILE afterwards, and no others (PUT).
-{_BODY}{_URL}{_EXIT_CODES}"""
+{_BODY}{_URL}{_PUSH_CODES}"""
 
 _PUSHADD: Final = f"""Replace those of a group's metrics that have the same names.
 
     Metrics of the group whose names are not in FILE stay (POST).
-{_BODY}{_URL}{_EXIT_CODES}"""
+{_BODY}{_URL}{_PUSH_CODES}"""
 
 _DELETE: Final = f"""Delete a group of metrics at a Pushgateway.
 
     The group with exactly these labels is deleted; that there is none is no error.
-{_URL}{_EXIT_CODES}"""
+{_URL}{_DELETE_CODES}"""
 
 _HEADER: Final = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)"
 
@@ -199,9 +193,9 @@ def _push(
 ) -> None:
     key = _grouping_key(job, grouping, names)
     address, credentials = _group_url(url, key, names)
-    headers = {"Content-Type": _content_type(Format(format), names)}
+    headers = {"content-type": _content_type(Format(format), names)}
     if compress:
-        headers["Content-Encoding"] = "gzip"
+        headers["content-encoding"] = "gzip"
     client = _client(credentials, headers, **options)
     complaints = Complaints()
     for each, data in contents([Input.of(file)], complaints):
@@ -240,8 +234,8 @@ def _group_url(url: str, key: GroupingKey, names: Names) -> tuple[str, Credentia
         parts, credentials = split_url(url)
     except ValueError as error:
         raise click.BadParameter(f"`{shortened(without_secrets(url), 200)}`: {error}", param_hint="URL") from error
-    if re.search("/metrics(/job.*)?/?$", parts.path):
-        before = parts.path.rpartition("/metrics")[0]
+    if match := re.search("/metrics/job(@base64)?(/|$)", parts.path):
+        before = parts.path[: match.start()]
         message = f"/metrics/job/... is added to it: write {parts._replace(path=before, query='').geturl()}"
         raise click.BadParameter(message, param_hint="URL")
     return parts._replace(path=parts.path.rstrip("/") + key.to_path(names=names)).geturl(), credentials
@@ -268,11 +262,11 @@ def _client(
     insecure: bool,
     verbose: bool,
 ) -> Client:
+    ours = {"accept": "application/json, text/plain;q=0.5", "user-agent": USER_AGENT, **headers}
     given = dict(map(_header, header))
     credentials = _credentials(credentials, user, password_file)
     if credentials is not None and "authorization" not in given:
         given["authorization"] = credentials.header
-    ours = {"Accept": "application/json, text/plain;q=0.5", "User-Agent": USER_AGENT, **headers}
 
     def tell(outcome: Answer | NoAnswer, pause: float) -> None:
         if verbose:
@@ -281,7 +275,7 @@ def _client(
 
     return Client(
         timeout=timeout,
-        headers={name: value for name, value in ours.items() if name.lower() not in given},
+        headers={name: given.pop(name, value) for name, value in ours.items()},
         secrets=given,
         context=_context(cacert, cert, key, insecure),
         retries=retries,
