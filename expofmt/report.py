@@ -68,6 +68,23 @@ def report(
     return _RENDERERS[ReportFormat(format)](diagnostics, Style(width, color))
 
 
+def excerpt(place: Place, /, *, width: int | None = None, color: bool = False) -> str:
+    """Where a place is, and its line with carets below, as ``full`` shows them, for what others have found there.
+
+    >>> from expofmt import Place, Span
+    >>> from expofmt.source import Source
+    >>> print(excerpt(Place.of(Source("a.prom", b"a 1\\nb x\\n"), Span(6, 7), "no number")), end="")
+     --> a.prom:2:3
+      |
+    2 | b x
+      |   ^ no number
+    """
+    style = Style(width, color)
+    gutter = len(str(place.line or "")) or 1
+    lines = _excerpt(place, [(place, Severity.ERROR)], gutter, style)
+    return "\n".join([f"{' ' * gutter}{_edge('-->', style)} {_where(place)}", *lines, ""])
+
+
 # The formats, one function each.
 
 
@@ -288,4 +305,4 @@ def _edge(text: str, style: Style) -> str:
     return _painted(text, _RELATED, style)
 
 
-__all__ = ["ReportFormat", "Style", "report"]
+__all__ = ["ReportFormat", "Style", "excerpt", "report"]

@@ -21,9 +21,15 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "merge": "Unite several expositions in one.",
     "diff": "Tell what changed between two expositions.",
     "stats": "Count series by family and by label.",
+    "push": "Replace the metrics of a group at a Pushgateway.",
+    "pushadd": "Replace those of a group's metrics that have the same names.",
+    "delete": "Delete a group of metrics at a Pushgateway.",
     "journal": "Read and check a gateway's journal, or fill it from a Pushgateway.",
     "explain": "Tell what a code means.",
 }
+
+# Commands that have no module to themselves, and the one that they are in.
+_TOGETHER: Final[Mapping[str, str]] = {"push": "push", "pushadd": "push", "delete": "push"}
 
 # As a shell reports a process that a signal ended.
 INTERRUPTED: Final = 130
@@ -43,7 +49,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUMMARIES:
             return None
-        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        module = import_module(f".{_TOGETHER.get(cmd_name, cmd_name)}", __name__)
+        command: click.Command = getattr(module, cmd_name if cmd_name in _TOGETHER else "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -73,7 +80,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def group() -> None:
     """Read, check, merge and write Prometheus exposition text.
 
-    The exit code is 0 if all is well, 1 on findings, and 2 on wrong usage or input that cannot be read.
+    The exit code is 0 if all is well, 1 on findings, and 2 on wrong usage or input that cannot be read; that of push,
+    pushadd and delete is 3 if nothing was done since the gateway did not answer, or not as one that would do it.
     """
 
 

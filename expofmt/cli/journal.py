@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import urllib.error
 import urllib.request
@@ -11,11 +10,10 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NoReturn
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import click
 
-from .. import __version__, engine
+from .. import engine
 from ..catalog import Catalog
 from ..formats import Format
 from ..grouping import GroupingKey
@@ -23,6 +21,7 @@ from ..groups import Change, ChangeKind, Group, JournalError, apply, retold
 from ..journal import DamagedJournalError, SqliteJournal
 from ..names import EscapingScheme
 from ..quoting import visible
+from .client import USER_AGENT, split_url, without_secrets
 from .options import CLEAN, FINDINGS, TROUBLE, counted, finish
 
 _API: Final = "/api/v1/metrics"
@@ -103,7 +102,7 @@ def import_(url: str, file: Path | None, merge: bool, skip_unsupported: bool, ti
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
-        click.echo(f"expofmt: {visible(_without_password(url))}: {visible(text)}", err=True)
+        click.echo(f"expofmt: {visible(without_secrets(url))}: {visible(text)}", err=True)
         finish(TROUBLE)
     for line in refused:
         _tell_refused(line, skip_unsupported)
@@ -219,18 +218,15 @@ def _families(number: int) -> str:
 
 def _fetched(url: str, timeout: float) -> bytes:
     """What the gateway's API answers. Raises OSError, HTTPException or ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not a URL that starts with http:// or https:// and a host")
+    parts, credentials = split_url(url)
     path = parts.path if parts.path.endswith(_API) else parts.path.rstrip("/") + _API
     request = urllib.request.Request(
-        urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", "")),
-        headers={"Accept": "application/json", "User-Agent": f"expofmt/{__version__}"},
+        parts._replace(path=path, query="").geturl(),
+        headers={"Accept": "application/json", "User-Agent": USER_AGENT},
     )
-    if parts.username is not None:
-        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+    if credentials is not None:
         # Not for whoever the gateway redirects to.
-        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
+        request.add_unredirected_header("Authorization", credentials.header)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             body: bytes = answer.read()
@@ -238,14 +234,6 @@ def _fetched(url: str, timeout: float) -> bytes:
     except urllib.error.HTTPError as error:
         with error:
             raise OSError(0, f"answered {error.code} {error.reason}") from error
-
-
-def _without_password(url: str) -> str:
-    try:
-        parts: SplitResult = urlsplit(url)
-    except ValueError:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 __all__ = ["command"]

@@ -108,9 +108,13 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def write_report(diagnostics: Iterable[Diagnostic], format: str, *, err: bool = False) -> None:
     """Write a report to stdout, or to stderr where stdout holds the command's result."""
     color = shows_color(err=err)
-    width = shutil.get_terminal_size((120, 24)).columns
-    for piece in report(diagnostics, format, width=width, color=color):
+    for piece in report(diagnostics, format, width=terminal_width(), color=color):
         click.echo(piece, nl=False, err=err, color=color)
+
+
+def terminal_width() -> int:
+    """How many columns the terminal has; 120 if there is none."""
+    return shutil.get_terminal_size((120, 24)).columns
 
 
 def shows_color(*, err: bool = False) -> bool:
@@ -138,5 +142,6 @@ __all__ = [
     "quiet_option",
     "report_format_option",
     "shows_color",
+    "terminal_width",
     "write_report",
 ]
