@@ -284,7 +284,8 @@ def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, lis
         errors = [diagnostic for diagnostic in error.diagnostics if diagnostic.severity is Severity.ERROR]
         if not all(diagnostic.code in _REMEMBERED for diagnostic in errors):
             raise
-        return parse(source.data, format=format, filename=source.name), list(error.diagnostics)
+        read = parse(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
+        return read, list(error.diagnostics)
     return read, found
 
 
