@@ -427,7 +427,7 @@ def _completed(family: MetricFamily, samples: Samples) -> Samples | None:
         if is_histogram and not any(parse_float(text) == math.inf for text, _ in parts.points):
             parts.points.append(("+Inf", parts.count or 0.0))
         completed += (Sample(point_name, {**labels, label: text}, value) for text, value in parts.points)
-        completed.append(Sample(f"{name}_sum", labels, parts.sum or 0.0))
+        completed.append(Sample(f"{name}_sum", labels, 0.0 if parts.sum is None else parts.sum))
         completed.append(Sample(f"{name}_count", labels, parts.count or 0.0))
     return None if len(completed) == kept == len(samples) else engine.pack(completed)
 

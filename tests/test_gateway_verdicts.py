@@ -172,3 +172,10 @@ def test_a_line_among_more_contradictions_than_are_told(engine: str) -> None:
     assert refusal(refused(GroupStore(), body), body).text == (
         "text format parsing error in line 3001: expected '\"' at start of label value, found '}'"
     )
+
+
+def test_many_contradictions_do_not_take_a_pass_over_the_text_each(engine: str) -> None:
+    """Of as many as are told, each with names that might be those of a histogram."""
+    body = b"m_sum 1\n" * 30_000
+    text = refusal(refused(GroupStore(), body), body).text
+    assert text.count("\n* ") == 1000

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Final
 
 from ..names import Names, is_legacy_label_name, is_legacy_metric_name, quote
 from ..quoting import go_quoted
 from ..values import parse_float, parse_timestamp_ms
 
-__all__ = ["complaint", "declared", "is_known"]
+__all__ = ["Declarations", "complaint"]
 
 # Bare names. A quoted part may follow, and stand alone.
 _METRIC: Final = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
@@ -26,8 +27,11 @@ _HELP: Final = rb'(?:[^\\\n]|\\[\\n"])*+'
 _WORD: Final = rb"[^ \t\n]*+"
 _BLANKS: Final = rb"[ \t]*+"
 _REST: Final = rb"[^\n]*+"
+_SPELT: Final = rb'("(?:[^"\\\n]|\\.)*+"|[^ \t\n{]++)'
+_TYPE_LINE: Final = rb"^[ \t]*+#[ \t]*+TYPE[ \t]++" + _SPELT + rb"[ \t]++([^ \t\n]++)"
+_SAMPLE_LINE: Final = rb"^[ \t]*+(?!#)" + _SPELT + rb"[ \t{]"
 
-_TYPES: Final = frozenset(b"counter gauge summary untyped histogram gaugehistogram gauge_histogram".split())
+_TYPES: Final = frozenset("counter gauge summary untyped histogram gaugehistogram gauge_histogram".split())
 _HISTOGRAMS: Final = frozenset(("histogram", "gaugehistogram", "gauge_histogram"))
 _SUFFIXES: Final = {"_bucket": _HISTOGRAMS, "_sum": {*_HISTOGRAMS, "summary"}, "_count": {*_HISTOGRAMS, "summary"}}
 
@@ -38,67 +42,91 @@ class _ComplaintError(Exception):
     """The parser gives up; the message is what it says."""
 
 
-def complaint(line: bytes, before: bytes = b"", *, names: Names = "legacy") -> str | None:
+def complaint(line: bytes, family: Callable[[str], tuple[str, str]], *, names: Names = "legacy") -> str | None:
     """The message of Pushgateway's parser for a line, less the prefix with its number; ``None`` if it takes the line.
 
-    ``line`` has its line feed, unless the text ends without; ``before`` is the text before it, for the types that are
-    declared there. What a line says of a family that was spoken of before (a second HELP) is not looked at. Not
-    followed is the newest release where it takes labels without a metric name for those of the line before.
+    ``line`` has its line feed, unless the text ends without; ``family`` is asked as :meth:`Declarations.family`. What a
+    line says of a family that was spoken of before (a second HELP) is not looked at. Not followed is the newest release
+    where it takes labels without a metric name for those of the line before.
 
     Pushgateway 1.11.3.
 
-    >>> complaint(b"a{b=1} 2\\n")
+    >>> family = Declarations(b"# TYPE h histogram\\n").family
+    >>> complaint(b"a{b=1} 2\\n", family)
     'expected \\'"\\' at start of label value, found \\'1\\''
-    >>> complaint(b'h_bucket{le="x"} 2\\n', b"# TYPE h histogram\\n")
+    >>> complaint(b'h_bucket{le="x"} 2\\n', family)
     'expected float as value for \\'le\\' label, got "x"'
     """
     try:
-        _Line(line, before, names).read()
+        _Line(line, family, names).read()
     except _ComplaintError as error:
         return str(error)
     return None
 
 
-def declared(name: str, before: bytes) -> tuple[str, str]:
-    """The family that a sample of that name belongs to, and the word that declared its type, or ``""``.
+class Declarations:
+    """The types that a text declares, and where it does: what lines mean depends on those before them.
 
-    >>> declared("h_sum", b"# TYPE h histogram\\n"), declared("h_sum", b"")
-    (('h', 'histogram'), ('h_sum', ''))
+    The text is gone through when a question is asked that needs it, and not again for each.
     """
-    if type := _type_word(name, before):
-        return name, type
-    for suffix, types in _SUFFIXES.items():
-        base = name.removesuffix(suffix)
-        if base and base != name and (type := _type_word(base, before)) in types:
-            return base, type
-    return name, ""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        # Where each was first given, by the name as it is spelt.
+        self._types: dict[bytes, tuple[int, str]] | None = None
+        self._samples: dict[bytes, int] | None = None
+
+    def family(self, name: str, end: int | None = None) -> tuple[str, str]:
+        """The family that a sample of that name belongs to, and the word that declared its type before an offset, or
+        ``""``.
+
+        >>> declarations = Declarations(b"# TYPE h histogram\\n")
+        >>> declarations.family("h_sum"), declarations.family("h_sum", 0)
+        (('h', 'histogram'), ('h_sum', ''))
+        """
+        if type := self._type(name, end):
+            return name, type
+        for suffix, types in _SUFFIXES.items():
+            base = name.removesuffix(suffix)
+            if base and base != name and (type := self._type(base, end)) in types:
+                return base, type
+        return name, ""
+
+    def is_known(self, name: str, end: int) -> bool:
+        """Whether, before an offset, a type is declared for the family, or a sample of that very name given.
+
+        >>> Declarations(b"a 1\\n# TYPE a gauge\\n").is_known("a", 4)
+        True
+        """
+        if self._type(name, end):
+            return True
+        if self._samples is None:
+            self._samples = {}
+            for line in re.finditer(_SAMPLE_LINE, self.text, re.MULTILINE):
+                self._samples.setdefault(line[1], line.start())
+        return any(self._samples.get(spelt, end) < end for spelt in _spelt(name))
+
+    def _type(self, name: str, end: int | None) -> str:
+        if self._types is None:
+            self._types = {}
+            for line in re.finditer(_TYPE_LINE, self.text, re.MULTILINE):
+                self._types.setdefault(line[1], (line.start(), _text(line[2]).lower()))
+        found = [self._types[spelt] for spelt in _spelt(name) if spelt in self._types]
+        start, type = min(found, default=(0, ""))
+        return type if end is None or start < end else ""
 
 
-def is_known(name: str, before: bytes) -> bool:
-    """Whether a type was declared for the family, or a sample of that very name given.
-
-    >>> is_known("a", b"a 1\\n"), is_known("a", b"# HELP a Text.\\n")
-    (True, False)
-    """
-    return bool(re.search(rb"^[ \t]*(?:#[ \t]*TYPE[ \t]+)?(?:%s)[ \t{]" % _spelt(name), before, re.MULTILINE))
-
-
-def _spelt(name: str) -> bytes:
-    return b"|".join({re.escape(each.encode("utf-8", "surrogateescape")) for each in (name, quote(name))})
-
-
-def _type_word(name: str, before: bytes) -> str:
-    line = re.search(rb"^[ \t]*#[ \t]*TYPE[ \t]+(?:%s)[ \t]+(\S+)" % _spelt(name), before, re.MULTILINE)
-    return line[1].decode("utf-8", "surrogateescape").lower() if line else ""
+def _spelt(name: str) -> set[bytes]:
+    return {each.encode("utf-8", "surrogateescape") for each in (name, quote(name))}
 
 
 class _Line:
     """A line, and how far it has been read."""
 
-    def __init__(self, data: bytes, before: bytes, names: Names) -> None:
+    def __init__(self, data: bytes, declared: Callable[[str], tuple[str, str]], names: Names) -> None:
         self.data = data
         self.at = 0
-        self.before = before
+        self.declared = declared
         self.names = names
         # The family that the line speaks of, once it is known, and its type.
         self.family = self.type = ""
@@ -122,6 +150,12 @@ class _Line:
         word = self.take(_WORD)
         self.next()
         return _text(word)
+
+    def rest(self) -> str:
+        """What stands before the line feed, which there must be; backslashes are lost, whatever follows them."""
+        rest = self.take(_REST)
+        self.next()
+        return _text(rest.replace(b"\\", b""))
 
     def quoted(self, what: str, bare: str = "") -> str:
         """What a string says, after its bare part; the quotation mark before it has been taken."""
@@ -161,8 +195,7 @@ class _Line:
         keyword = self.word()
         self.take(_BLANKS)
         if keyword not in ("HELP", "TYPE") or self.next() == "\n":
-            self.take(_REST)
-            self.next()
+            self.rest()
             return
         name = self.name("metric name", _METRIC)
         if name is None or self.next() not in " \t\n":
@@ -177,15 +210,14 @@ class _Line:
             self.take(_HELP)
             self.no_escape()
         else:
-            # Backslashes are lost, whatever follows.
-            type = self.take(_REST).replace(b"\\", b"")
-            self.next()
+            type = self.rest()
             if type.lower() not in _TYPES:
-                raise _ComplaintError(f"unknown metric type {go_quoted(_text(type))}")
+                raise _ComplaintError(f"unknown metric type {go_quoted(type)}")
 
     def sample(self) -> None:
         name = self.name("metric name", _METRIC)
-        if self.next() != "{" if name is None else not name:
+        first = self.next()
+        if name == "" or (name is None and first != "{"):
             raise _ComplaintError("invalid metric name")
         if name:
             self.set_metric(name)
@@ -257,14 +289,12 @@ class _Line:
             parse_timestamp_ms(text)
         except (ValueError, OverflowError):
             raise _ComplaintError(f"expected integer as timestamp, got {go_quoted(text)}") from None
-        rest = _text(self.take(_REST))
-        self.next()
-        if rest:
+        if rest := self.rest():
             raise _ComplaintError(f"spurious string after timestamp: {go_quoted(rest)}")
 
     def set_metric(self, name: str) -> None:
         self.check_metric(name)
-        self.family, self.type = declared(name, self.before)
+        self.family, self.type = self.declared(name)
 
     def check_metric(self, name: str) -> None:
         if not (is_legacy_metric_name(name) if self.names == "legacy" else name and _is_utf8(name)):

@@ -18,7 +18,7 @@ from ..groups import JournalError
 from ..names import Names
 from ..parse import parse
 from ..quoting import STRING, go_quoted, label_of, series_of, unquoted, visible
-from .complaints import complaint, declared, is_known
+from .complaints import Declarations, complaint
 
 __all__ = ["TEXTS", "Refusal", "Text", "refusal"]
 
@@ -57,10 +57,11 @@ def refusal(error: Exception, body: bytes = b"", *, names: Names = "legacy") -> 
         return Refusal(error.status_hint, str(error))
     if not isinstance(error, ExpositionError):
         raise TypeError(f"a {type(error).__name__} is no refusal")
+    pushed = _Pushed(body, names, Declarations(body))
     text = (
-        _first_of_the_parser(error, body, names)
-        or _first_of_the_parser(_crowded_out(error, body, names), body, names)
-        or _contradictions(error, body, names)
+        _first_of_the_parser(error, pushed)
+        or _first_of_the_parser(_crowded_out(error, pushed), pushed)
+        or _contradictions(error, pushed)
     )
     return Refusal(error.status_hint, text or str(error))
 
@@ -68,24 +69,31 @@ def refusal(error: Exception, body: bytes = b"", *, names: Names = "legacy") -> 
 _BOUNDS: Final = frozenset((Code.INVALID_LE, Code.INVALID_QUANTILE))
 
 
-def _first_of_the_parser(error: ExpositionError | None, body: bytes, names: Names) -> str | None:
+class _Pushed(NamedTuple):
+    text: bytes
+    names: Names
+    declarations: Declarations
+
+
+def _first_of_the_parser(error: ExpositionError | None, pushed: _Pushed) -> str | None:
     for each in _errors(error):
-        offence = _Offence(each, body, names)
+        offence = _Offence(each, pushed)
         read = TEXTS[each.code].reading
         if read is not None and offence.line and (message := read(offence)):
             # Bounds are not looked at in families that lack lines: what stands before lacks none.
-            earlier = None if each.code in _BOUNDS else _raised(offence.before, names, strict=True)
+            before = pushed.text[: offence.line_start]
+            earlier = None if each.code in _BOUNDS else _raised(before, pushed.names, strict=True)
             if earlier is not None and (bound := next((one for one in _errors(earlier) if one.code in _BOUNDS), None)):
-                return _first_of_the_parser(ExpositionError([bound]), body, names)
+                return _first_of_the_parser(ExpositionError([bound]), pushed)
             return f"text format parsing error in line {each.line}: {message}"
     return None
 
 
-def _crowded_out(error: ExpositionError, body: bytes, names: Names) -> ExpositionError | None:
+def _crowded_out(error: ExpositionError, pushed: _Pushed) -> ExpositionError | None:
     """What is wrong with single lines, where so much else is that not all of it is told."""
     if all(each.code is not Code.TOO_MANY_DIAGNOSTICS for each in error.diagnostics):
         return None
-    return _raised(body, names, strict=False)
+    return _raised(pushed.text, pushed.names, strict=False)
 
 
 def _raised(text: bytes, names: Names, *, strict: bool) -> ExpositionError | None:
@@ -100,14 +108,14 @@ def _errors(error: ExpositionError | None) -> list[Diagnostic]:
     return [] if error is None else [each for each in error.diagnostics if each.severity is Severity.ERROR]
 
 
-def _contradictions(error: ExpositionError, body: bytes, names: Names) -> str | None:
+def _contradictions(error: ExpositionError, pushed: _Pushed) -> str | None:
     errors = _errors(error)
     # One sample with a timestamp is enough: nothing is compared then.
     stamped = [each for each in errors if each.code is Code.EXPLICIT_TIMESTAMP]
     texts: list[str] = []
     for each in stamped[:1] or errors:
         compare = TEXTS[each.code].comparing
-        if compare is not None and (text := compare(_Offence(each, body, names))):
+        if compare is not None and (text := compare(_Offence(each, pushed))):
             texts.append(text)
     if not texts:
         return None
@@ -120,30 +128,25 @@ class _Offence:
     """A diagnostic and the text that it is of."""
 
     diagnostic: Diagnostic
-    body: bytes
-    names: Names
+    pushed: _Pushed
 
     @property
     def line_start(self) -> int:
         span = self.diagnostic.span
-        return 0 if span is None else self.body.rfind(b"\n", 0, span.start) + 1
+        return 0 if span is None else self.pushed.text.rfind(b"\n", 0, span.start) + 1
 
     @property
     def line(self) -> bytes:
         """The line with its line feed; empty if the text is not at hand."""
         if self.diagnostic.span is None:
             return b""
-        end = self.body.find(b"\n", self.line_start)
-        return self.body[self.line_start : end + 1 or None]
-
-    @property
-    def before(self) -> bytes:
-        return self.body[: self.line_start]
+        end = self.pushed.text.find(b"\n", self.line_start)
+        return self.pushed.text[self.line_start : end + 1 or None]
 
     @property
     def commented(self) -> str:
         """The family that a comment speaks of: that of a name with a suffix may be another one."""
-        return declared(self.metadata(self.diagnostic.place)[0], self.before)[0]
+        return self.family(self.metadata(self.diagnostic.place)[0])[0]
 
     @property
     def comments_on_another(self) -> bool:
@@ -156,12 +159,16 @@ class _Offence:
         place = self.diagnostic.place
         return f"collected metric {go_quoted(self.metadata(place)[0])} {{ {visible(place.excerpt.strip())}}}"
 
+    def family(self, name: str) -> tuple[str, str]:
+        """What samples of that name belong to in this line, and the word for its type."""
+        return self.pushed.declarations.family(name, self.line_start)
+
     def metadata(self, place: Place) -> tuple[str, str]:
         """The name and the type of the family that a place speaks of."""
         line = re.match(rf"\s*#\s*(?:HELP|TYPE)\s+({STRING}|\S+)\s*(\S*)", place.excerpt)
         if line:
             return unquoted(line[1]), line[2].lower()
-        family, type = declared(series_of(place.excerpt)[0], self.before)
+        family, type = self.family(series_of(place.excerpt)[0])
         return family, type or "untyped"
 
 
@@ -179,7 +186,7 @@ class Text(NamedTuple):
 
 
 def _complaint(offence: _Offence) -> str | None:
-    return complaint(offence.line, offence.before, names=offence.names)
+    return complaint(offence.line, offence.family, names=offence.pushed.names)
 
 
 def _bound(label: str) -> Callable[[_Offence], str | None]:
@@ -209,8 +216,8 @@ def _type_of_a_sample(offence: _Offence) -> str | None:
 
 
 def _unknown_type(offence: _Offence) -> str | None:
-    is_second = is_known(offence.commented, offence.before)
-    return _second_type(offence) if is_second else _complaint(offence)
+    is_second = offence.pushed.declarations.is_known(offence.commented, offence.line_start)
+    return (is_second and _second_type(offence)) or _complaint(offence)
 
 
 def _reserved_label(offence: _Offence) -> str:

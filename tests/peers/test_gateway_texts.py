@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from expofmt import Code, ExpositionError, GroupingKey, GroupStore
 from expofmt.gateway.verdicts import refusal
 from expofmt.strategies import invalid_expositions
-from tests.peers.test_pushgateway import DELIBERATE, Pushgateway, free_port, newest
+from tests.peers.test_pushgateway import DELIBERATE, Pushgateway
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -32,29 +31,13 @@ PUSH, OTHER = GroupingKey("batch"), GroupingKey("batch", instance="i")
 many = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(scope="module", params=["debian", "newest"])
-def gateway(
-    request: pytest.FixtureRequest, peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pushgateway]:
-    is_newest = request.param == "newest"
-    program = newest(peer, tmp_path_factory.mktemp("pushgateway")) if is_newest else peer("prometheus-pushgateway")
-    gateway = Pushgateway(program, is_newest, free_port())
-    try:
-        gateway.wait()
-        yield gateway
-    finally:
-        gateway.connection.close()
-        gateway.process.terminate()
-        gateway.process.wait()
-
-
-def theirs(gateway: Pushgateway, body: bytes, other: bytes | None) -> str | None:
+def theirs(pushgateway: Pushgateway, body: bytes, other: bytes | None) -> str | None:
     """The text of the refusal; empty for none, ``None`` where the connection is lost."""
-    gateway.wipe()
+    pushgateway.wipe()
     if other is not None:
-        assert gateway.ask("PUT", OTHER.to_path(), other)[0] == 200
+        assert pushgateway.ask("PUT", OTHER.to_path(), other)[0] == 200
     try:
-        status, answer = gateway.ask("PUT", PUSH.to_path(), body)
+        status, answer = pushgateway.ask("PUT", PUSH.to_path(), body)
     except ConnectionError:
         return None
     assert status in (200, 400), answer
@@ -94,11 +77,11 @@ NAMELESS = re.compile(rb"^[ \t]*\{", re.MULTILINE)
 VALUE = re.compile(rb'=[ \t]*"(?:[^"\\\n]|\\.)*"')
 
 
-def differs(gateway: Pushgateway, body: bytes, text: str, codes: set[Code]) -> str | None:
+def differs(pushgateway: Pushgateway, body: bytes, text: str, codes: set[Code]) -> str | None:
     """Why the texts need not be the same, if so."""
     if NAMELESS.search(body):
         return "a line that begins with its labels is of the metric before, or says so"
-    if not gateway.is_newest:
+    if not pushgateway.is_newest:
         if b'"' in VALUE.sub(b"", body):
             return "it has no quoted names"
         if "negative" in text or Code.OPENMETRICS_TYPE in codes or b"__name__" in body:
@@ -110,37 +93,37 @@ def differs(gateway: Pushgateway, body: bytes, text: str, codes: set[Code]) -> s
     return None
 
 
-def compare(gateway: Pushgateway, body: bytes, other: bytes | None = None) -> None:
-    expected = theirs(gateway, body, other)
+def compare(pushgateway: Pushgateway, body: bytes, other: bytes | None = None) -> None:
+    expected = theirs(pushgateway, body, other)
     text, codes = ours(body, other)
     if expected and text and comparable(text) != comparable(expected):
-        assert differs(gateway, body, text, codes), (text, expected)
+        assert differs(pushgateway, body, text, codes), (text, expected)
 
 
 @pytest.mark.parametrize("case", TEXTS, ids=[case.stem for case in TEXTS])
-def test_cases(gateway: Pushgateway, case: Path) -> None:
+def test_cases(pushgateway: Pushgateway, case: Path) -> None:
     """The newest release says the same of all but these, which it takes or loses the connection for."""
     other = case.with_suffix(".other")
     given = other.read_bytes() if other.exists() else None
     body = case.read_bytes()
-    expected = theirs(gateway, body, given)
+    expected = theirs(pushgateway, body, given)
     text, _ = ours(body, given)
-    if gateway.is_newest and not case.stem.startswith(("metric-name-missing-after", "metric-name-empty-braces")):
+    if pushgateway.is_newest and not case.stem.startswith(("metric-name-missing-after", "metric-name-empty-braces")):
         assert expected is not None
         assert comparable(text) == comparable(expected)
     else:
-        compare(gateway, body, given)
+        compare(pushgateway, body, given)
 
 
 @pytest.mark.parametrize("body", BODIES)
-def test_bodies(gateway: Pushgateway, body: bytes) -> None:
-    compare(gateway, body)
+def test_bodies(pushgateway: Pushgateway, body: bytes) -> None:
+    compare(pushgateway, body)
 
 
 @many
 @given(pair=invalid_expositions(names="legacy"))
-def test_invalid_bodies(gateway: Pushgateway, pair: tuple[bytes, Code]) -> None:
-    compare(gateway, pair[0])
+def test_invalid_bodies(pushgateway: Pushgateway, pair: tuple[bytes, Code]) -> None:
+    compare(pushgateway, pair[0])
 
 
 PIECES = rb'" { } , = \ # x 1 - _ : le le=" _bucket _sum _count __name__ histogram {" e TYPE HELP'.split()
@@ -164,5 +147,5 @@ def mutated(body: bytes, dice: random.Random) -> bytes:
 
 @many
 @given(body=st.sampled_from(BODIES), dice=st.randoms(use_true_random=False))
-def test_mutated_bodies(gateway: Pushgateway, body: bytes, dice: random.Random) -> None:
-    compare(gateway, mutated(body, dice))
+def test_mutated_bodies(pushgateway: Pushgateway, body: bytes, dice: random.Random) -> None:
+    compare(pushgateway, mutated(body, dice))
