@@ -1,8 +1,8 @@
 """The texts of refusals against those of Prometheus Pushgateway: Debian's package, and the newest release.
 
 Not compared are the dumps of metrics, which the original writes with blanks at random; in which order contradictions
-are listed; and which of two families that collide is told as the one that came later. What else differs, and why, is
-in `differs`.
+are listed; and which of two families that collide, or differ in type, is told as the one that came later. What else
+differs, and why, is in `differs`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def comparable(text: str) -> frozenset[str]:
     if not contradictions:
         return frozenset([text])
     contradictions = re.sub(rf"(collected metric {STRING} )\{{.*?\}} (?=is not|has a|was)", r"\1", contradictions)
+    # The type of the group that comes first there, in no order, is the one that the other should have had.
+    contradictions = re.sub(r"is not a [A-Z]+", "is of another type", contradictions)
     listed = re.sub(r"\A\d+ error\(s\) occurred:\n\* ", "", contradictions).split("\n* ")
     return frozenset(
         "collision of " + " ".join(sorted(re.findall(STRING, each))) if "collides with" in each else each
@@ -88,6 +90,8 @@ def differs(pushgateway: Pushgateway, body: bytes, text: str, codes: set[Code]) 
             return "counts may be negative, gauge histograms are unknown, and __name__ is refused sooner"
     if text.startswith("PUT ") and codes & DELIBERATE.keys():
         return "what it takes comes first"
+    if Code.UNKNOWN_TYPE in codes and b"\\" in body:
+        return "backslashes in a type are lost there"
     if Code.TYPE_AFTER_SAMPLES in codes:
         return "the bounds of a family whose type comes late are not looked at"
     return None
