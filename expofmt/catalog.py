@@ -18,7 +18,7 @@ from .model import LabelSet, MetricFamily, MetricType, text_word
 from .names import escape_help, written_name
 from .pushing import MAX_FINDINGS, TIME_FAMILIES, Push, more_findings
 
-__all__ = ["Catalog", "identity"]
+__all__ = ["OWN", "Catalog", "identity"]
 
 # Which families' names are those of a summary's or histogram's samples. Gauge histograms are not looked at, nor does
 # Pushgateway.
@@ -27,7 +27,8 @@ _SUFFIXES: Final[Mapping[MetricType, tuple[str, ...]]] = {
     MetricType.HISTOGRAM: ("_count", "_sum", "_bucket"),
 }
 
-_OWN: Final = "this gateway's own metrics"
+# What messages call the families of the process itself.
+OWN: Final = "this gateway's own metrics"
 
 
 def identity(key: GroupingKey) -> LabelSet:
@@ -237,7 +238,7 @@ class Catalog:
             stored = held.get(name)
             own = self.own.get(name)
             if own is not None and own.type is not family.type:
-                yield self._type_conflict(push, family, own.type, _OWN)
+                yield self._type_conflict(push, family, own.type, OWN)
                 continue
             collisions: list[Diagnostic] = []
             # Where the group has the family with that type already, all others agree with it.
@@ -265,7 +266,7 @@ class Catalog:
         related = Place.canonical(where, line, "")
         related = replace(related, caret=(len(related.excerpt) - len(word), len(related.excerpt)))
         details = {"family": family.name, "first": word, "second": text_word(family.type)}
-        if where == _OWN:
+        if where == OWN:
             details["own"] = where
         return _finding(Code.TYPE_CONFLICT, push.type_place(family.name), related, details)
 
@@ -288,7 +289,7 @@ class Catalog:
         if name in push.families:
             return push.source.name
         if name in self.own:
-            return _OWN
+            return OWN
         declared = self._declared[name]
         return _name(push.key) if declared.is_alone(push.key) else self._name_of_other(push.key, declared)
 
@@ -346,7 +347,7 @@ class Catalog:
             kept = self.groups[first].families[family.name].family.help
         if not family.help or not kept or kept == family.help:
             return
-        where = _OWN if first is None else _name(first)
+        where = OWN if first is None else _name(first)
         is_kept = first is not None and push.key < first
         texts = [(where, kept), (push.source.name, family.help)]
         if is_kept:

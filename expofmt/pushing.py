@@ -335,7 +335,8 @@ def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, lis
         errors = [diagnostic for diagnostic in error.diagnostics if diagnostic.severity is Severity.ERROR]
         if not all(diagnostic.code in _REMEMBERED for diagnostic in errors):
             raise
-        return parse(source.data, format=format, filename=source.name), list(error.diagnostics)
+        read = parse(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
+        return read, list(error.diagnostics)
     return read, found
 
 
@@ -484,7 +485,7 @@ def _completed(family: MetricFamily, samples: Samples) -> Samples | None:
         if is_histogram and not any(parse_float(text) == math.inf for text, _ in parts.points):
             parts.points.append(("+Inf", parts.count or 0.0))
         completed += (Sample(point_name, {**labels, label: text}, value) for text, value in parts.points)
-        completed.append(Sample(f"{name}_sum", labels, parts.sum or 0.0))
+        completed.append(Sample(f"{name}_sum", labels, 0.0 if parts.sum is None else parts.sum))
         completed.append(Sample(f"{name}_count", labels, parts.count or 0.0))
     return None if len(completed) == kept == len(samples) else engine.pack(completed)
 

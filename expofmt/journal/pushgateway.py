@@ -27,12 +27,14 @@ from ..model import (
     Sample,
     SummaryMetric,
 )
+from ..pushing import TIME_FAMILIES
 from ..values import INT64_MAX, INT64_MIN, parse_float
 
 __all__ = ["Answer", "read_answer"]
 
 _PUSH_TIME: Final = "push_time_seconds"
 _FAILURE_TIME: Final = "push_failure_time_seconds"
+_EXPIRY_TIME: Final = "push_expiry_time_seconds"
 
 _TYPES: Final[Mapping[str, MetricType]] = {
     "COUNTER": MetricType.COUNTER,
@@ -69,9 +71,9 @@ def read_answer(body: bytes, /) -> Answer:
     """The groups that a Pushgateway's answer tells of, each family with the time of the push that set it.
 
     Values are those that the answer spells, to the last digit; histograms have the ``+Inf`` bucket that every scrape
-    shows. What is refused is not in the groups: a family of histograms that text cannot hold, or a group without its
-    labels (where a family called ``labels`` hides them). Families without metrics are left out, as scrapes do. Raises
-    ValueError if that is no such answer.
+    shows. A gateway of ours tells besides when its groups expire. What is refused is not in the groups: a family of
+    histograms that text cannot hold, or a group without its labels (where a family called ``labels`` hides them).
+    Families without metrics are left out, as scrapes do. Raises ValueError if that is no such answer.
 
     >>> answer = read_answer(b'{"status":"success","data":[{"labels":{"job":"a"},"last_push_successful":true}]}')
     >>> answer.groups[0].key["job"]
@@ -105,9 +107,15 @@ def _group(told: dict[str, Any], refused: list[str]) -> Group:
     except ValueError as error:
         raise _RefusedError(f"group {labels}: {error}") from error
     families: dict[str, StoredFamily] = {}
-    for name, family in told.items():
+    lifetime_ns = _lifetime(told)
+    facts = {"labels", _PUSH_TIME, _FAILURE_TIME, *([] if lifetime_ns is None else [_EXPIRY_TIME])}
+    shown = {name: family for name, family in told.items() if name not in facts}
+    # A gateway of ours keeps families apart that have the names of such facts.
+    if "time_stamp" not in shown.get("", {"time_stamp": ""}):
+        shown |= shown.pop("")
+    for name, family in shown.items():
         # Where this is no family, it is the group's own fact of that name.
-        if name in ("labels", _PUSH_TIME, _FAILURE_TIME) or isinstance(family, bool):
+        if isinstance(family, bool):
             continue
         try:
             stored = StoredFamily(_family(name, family), _time(family["time_stamp"]))
@@ -116,8 +124,23 @@ def _group(told: dict[str, Any], refused: list[str]) -> Group:
         else:
             if stored.family.samples:
                 families[name] = stored
-    times = [_moment(told.get(name)) for name in (_PUSH_TIME, _FAILURE_TIME)]
-    return Group(key, MappingProxyType(families), *times)
+    pushed, failed = (_moment(told.get(name)) for name in (_PUSH_TIME, _FAILURE_TIME))
+    return Group(key, MappingProxyType(families), pushed, failed, lifetime_ns)
+
+
+def _lifetime(told: dict[str, Any]) -> int | None:
+    """How long after its last push a group expires that a gateway of ours tells of; ``None`` if it does not.
+
+    The time at which it does has lost some digits: of lifetimes that it may be of, the one of whole milliseconds is
+    taken.
+    """
+    family = told.get(_EXPIRY_TIME)
+    if family is None or family.get("help") != TIME_FAMILIES[_EXPIRY_TIME]:
+        return None
+    value = family["metrics"][0]["value"]
+    lifetime_ns = int(Decimal(value) * 10**9) - (begun := _time(family["time_stamp"]))
+    whole = round(lifetime_ns, -6)
+    return whole if (begun + whole) / 1e9 == parse_float(value) else lifetime_ns
 
 
 def _moment(family: dict[str, Any] | None) -> int:
