@@ -37,6 +37,9 @@ TIME_FAMILIES: Final[Mapping[str, str]] = {
 # group.
 _REMEMBERED: Final = frozenset((Code.DUPLICATE_SAMPLE, Code.EXPLICIT_TIMESTAMP, Code.RESERVED_LABEL_NAME))
 
+# What it refuses, and Prometheus reads as if it were in order.
+_FORGIVEN: Final = frozenset((Code.MISSING_FINAL_NEWLINE, Code.TRAILING_BLANK, Code.UNKNOWN_ESCAPE))
+
 # Samples that Pushgateway drops, all but their label set.
 _DROPPED: Final = frozenset((Code.MISSING_LE, Code.NAN_BOUND, Code.STRAY_SAMPLE, Code.MISSING_QUANTILE))
 
@@ -211,10 +214,12 @@ def prepared(
     names: Names,
     limits: Limits,
     lifetime_ns: int | None,
+    lenient: bool = False,
 ) -> Push:
     """Read a push as Pushgateway does, give its samples the labels of their group, and complete what is incomplete.
 
-    An exposition is read as the text that it is rendered to, so that it can hold no more than a text.
+    An exposition is read as the text that it is rendered to, so that it can hold no more than a text. A lenient reader
+    warns of what Prometheus would scrape all the same.
 
     Raises ParseError for what Pushgateway's parser refuses, ConsistencyError for what no text can say, and LimitError.
     What is refused when pushes are compared is in ``errors`` of the result, since it is to be remembered.
@@ -239,7 +244,7 @@ def prepared(
     _check_limit(limits.body_bytes, len(data), Code.BODY_TOO_LARGE, filename)
     source = Source(filename, data)
     try:
-        pushed, found = _read(source, format, names)
+        pushed, found = _read(source, format, names, lenient)
     except ExpositionError as error:
         raise error if is_text else type(error)(map(_unplaced, error.diagnostics)) from None
     if not is_text:
@@ -267,7 +272,7 @@ def _rendered(exposition: Exposition) -> bytes:
         ) from None
 
 
-def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, list[Diagnostic]]:
+def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[Exposition, list[Diagnostic]]:
     found: list[Diagnostic] = []
     try:
         read = parse(
@@ -281,11 +286,16 @@ def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, lis
             on_warning=found.append,
         )
     except ConsistencyError as error:
-        errors = [diagnostic for diagnostic in error.diagnostics if diagnostic.severity is Severity.ERROR]
+        told = [_forgiven(diagnostic) for diagnostic in error.diagnostics] if lenient else list(error.diagnostics)
+        errors = [diagnostic for diagnostic in told if diagnostic.severity is Severity.ERROR]
         if not all(diagnostic.code in _REMEMBERED for diagnostic in errors):
-            raise
-        return parse(source.data, format=format, filename=source.name), list(error.diagnostics)
+            raise ConsistencyError(told) from None
+        return parse(source.data, format=format, filename=source.name), told
     return read, found
+
+
+def _forgiven(diagnostic: Diagnostic) -> Diagnostic:
+    return replace(diagnostic, severity=Severity.WARNING) if diagnostic.code in _FORGIVEN else diagnostic
 
 
 def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:

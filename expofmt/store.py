@@ -45,6 +45,9 @@ _MAX_NS: Final = 2**63 - 1
 class Put:
     """A request: the group is to have these families and no others. See :meth:`GroupStore.put`.
 
+    A ``lenient`` one warns of what Pushgateway refuses and Prometheus would scrape: a last line without its line feed,
+    blanks at the ends of lines, unknown escapes.
+
     >>> Put(GroupingKey("batch"), b"a 1\\n").body
     b'a 1\\n'
     """
@@ -53,11 +56,14 @@ class Put:
     body: Body
     format: Format = Format.TEXT
     lifetime_ns: int | None = None
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
     """A request: these families take the place of the group's families of the same names. See :meth:`GroupStore.post`.
+
+    ``lenient`` is as in :class:`Put`.
 
     >>> Post(GroupingKey("batch"), b"a 1\\n").body
     b'a 1\\n'
@@ -67,6 +73,7 @@ class Post:
     body: Body
     format: Format = Format.TEXT
     lifetime_ns: int | None = None
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +410,7 @@ class GroupStore:
             names=self._names,
             limits=self._limits,
             lifetime_ns=lifetime,
+            lenient=request.lenient,
         )
         return _Task(lambda now: self._pushed(push, now))
 
