@@ -8,5 +8,6 @@ from .asgi import make_asgi_app
 from .handler import Gateway
 from .messages import Headers, Request, Response
 from .own import OwnMetrics
+from .wsgi import make_wsgi_app
 
-__all__ = ["Gateway", "Headers", "OwnMetrics", "Request", "Response", "make_asgi_app"]
+__all__ = ["Gateway", "Headers", "OwnMetrics", "Request", "Response", "make_asgi_app", "make_wsgi_app"]

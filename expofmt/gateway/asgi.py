@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ..store import GroupStore
-from .handler import Gateway
+from .handler import Gateway, gateway_of
 from .messages import Headers, Request, Response
+from .router import UNESCAPED
 
 __all__ = ["ASGIApp", "make_asgi_app"]
 
@@ -28,9 +29,7 @@ def make_asgi_app(store: GroupStore | Gateway, /, **options: Any) -> ASGIApp:
 
     >>> app = make_asgi_app(GroupStore(), enable_admin_api=True)
     """
-    gateway = store if isinstance(store, Gateway) else Gateway(store, **options)
-    if isinstance(store, Gateway) and options:
-        raise TypeError("a gateway has its options already: give them to it, or give a store")
+    gateway = gateway_of(store, options)
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -98,7 +97,7 @@ async def _body(receive: Receive, limit: int) -> bytes | None:
 
 def _target(scope: MutableMapping[str, Any]) -> str:
     raw = scope.get("raw_path")
-    path = raw.decode("latin-1") if raw is not None else quote(scope["path"], "/$&+,:;=@~")
+    path = raw.decode("latin-1") if raw is not None else quote(scope["path"], UNESCAPED)
     query = scope.get("query_string", b"").decode("latin-1")
     # Some servers have the query in the raw path.
     return f"{path.partition('?')[0]}?{query}" if query else path

@@ -26,7 +26,7 @@ from .messages import Request, Response
 from .own import OwnMetrics
 from .router import Endpoint, Route, Router, origin_form, path_prefix
 
-__all__ = ["DEFAULT_MAX_BODY_BYTES", "Gateway", "OnLog"]
+__all__ = ["DEFAULT_MAX_BODY_BYTES", "Gateway", "OnLog", "gateway_of"]
 
 # What a push may have at most, as it is sent and decompressed: some half a million series.
 DEFAULT_MAX_BODY_BYTES: Final = 64 * 2**20
@@ -340,7 +340,19 @@ class Gateway:
                 return self._static("index.html")
             case Endpoint.STATIC:
                 return self._static(route.rest)
-        return Response.error(501, "not there yet")
+            case Endpoint.API_METRICS | Endpoint.API_STATUS:
+                return self._api(endpoint)
+        raise ValueError(f"nothing is shown at {endpoint}")
+
+    def _api(self, endpoint: Endpoint) -> Response:
+        api = _module("gateway.api")
+        if api is None:
+            return Response.error(501, "this gateway is built without its JSON API")
+        if endpoint is Endpoint.API_METRICS:
+            body = b"".join(api.metrics_json(self.store.groups))
+        else:
+            body = api.status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns)
+        return Response(200, (_JSON, *_CORS), body)
 
     def _scraped(self, request: Request, query: str) -> Response:
         names = parse_qs(query, keep_blank_values=True).get("name[]") if "name" in query else None
@@ -368,6 +380,19 @@ class Gateway:
         if found is None:
             return Response.error(404, "404 page not found")
         return Response(200, (("Content-Type", found[0]),), found[1])
+
+
+def gateway_of(store: GroupStore | Gateway, options: Mapping[str, Any]) -> Gateway:
+    """The gateway itself, or one for the store with the options.
+
+    >>> gateway_of(GroupStore(), {"unchecked": True}).handle(Request("PUT", "/metrics/job/a")).status
+    202
+    """
+    if not isinstance(store, Gateway):
+        return Gateway(store, **options)
+    if options:
+        raise TypeError("a gateway has its options already: give them to it, or give a store")
+    return store
 
 
 # Until there is a page.

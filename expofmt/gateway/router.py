@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from .messages import Response
 
-__all__ = ["Endpoint", "Route", "Router", "origin_form", "path_prefix"]
+__all__ = ["UNESCAPED", "Endpoint", "Route", "Router", "origin_form", "path_prefix"]
 
 
 class Endpoint(StrEnum):
@@ -63,7 +63,7 @@ _NOT_IN_A_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
 _UNCLEAN: Final = re.compile(r"//|/\.{1,2}(?:/|$)")
 # What Go leaves as it is when it writes a path.
-_UNESCAPED: Final = "/$&+,:;=@~"
+UNESCAPED: Final = "/$&+,:;=@~"
 _API: Final = "/api/v1"
 _BAD_REQUEST: Final = Response.text(400, "400 Bad Request")
 _NOT_FOUND: Final = Response.error(404, "404 page not found")
@@ -237,4 +237,4 @@ def _other_end(path: str) -> str:
 
 def _quoted(path: str) -> str:
     """A decoded path, bytes as Latin-1, as a header may hold it."""
-    return quote(path.encode("latin-1", "replace"), _UNESCAPED)
+    return quote(path.encode("latin-1", "replace"), UNESCAPED)
