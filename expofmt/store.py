@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from . import engine
 from .catalog import Catalog, identity
 from .codes import Code, Severity
-from .diagnostics import ConsistencyError, Diagnostic
+from .diagnostics import ConsistencyError, Diagnostic, RejectedPushError
 from .formats import Format
 from .grouping import GroupingKey
 from .groups import Change, ChangeKind, Group, Journal, JournalError, changed
@@ -431,7 +431,7 @@ class GroupStore:
             # A failure must not make a group whose times would be another one's, nor one that there is no room for.
             remembered = group is not None or not (catalog.has_another(key) or self._is_full())
             failure = Change(ChangeKind.FAIL, now, key, lifetime_ns=push.lifetime_ns)
-            raise _RefusedError([failure] if remembered else [], ConsistencyError(errors))
+            raise _RefusedError([failure] if remembered else [], RejectedPushError(errors))
         self._check_room(push, group, families)
         change = Change(push.kind, now, key, tuple(families), push.lifetime_ns)
         return [change], PushResult(key, now, (*push.warnings, *warnings))

@@ -105,7 +105,7 @@ def _in_go(message: str) -> str:
 
 # https://github.com/google/snappy/blob/main/framing_format.txt
 _STREAM: Final = b"\xff\x06\x00\x00sNaPpY"
-_COMPRESSED, _UNCOMPRESSED = 0x00, 0x01
+_COMPRESSED, _UNCOMPRESSED, _SKIPPABLE = 0x00, 0x01, 0x80
 _CHECKSUM_BYTES: Final = 4
 _CORRUPT: Final = "snappy: corrupt input"
 
@@ -144,6 +144,8 @@ def _snappy_sizes(body: bytes, cramjam: Any) -> Iterator[int]:
                 raise EncodingError(_CORRUPT) from None
         elif kind == _UNCOMPRESSED:
             yield max(size - _CHECKSUM_BYTES, 0)
+        elif kind < _SKIPPABLE:
+            raise EncodingError("snappy: unsupported input")
         position += 4 + size
 
 

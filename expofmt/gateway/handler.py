@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from ..diagnostics import ConsistencyError, Diagnostic, ExpositionError
+from ..diagnostics import Diagnostic, ExpositionError, RejectedPushError
 from ..formats import ContentType, Format
 from ..grouping import GroupingKey, GroupingKeyError
 from ..groups import JournalError
@@ -266,7 +266,7 @@ class Gateway:
     def _refused_push(self, request: Request, body: bytes, error: ExpositionError) -> Response:
         status, text = _refusal(error, body, self._names)
         fields = self._fields(request, text.removeprefix(_INCONSISTENT + ": "))
-        if type(error) is ConsistencyError and text.startswith(_INCONSISTENT):
+        if isinstance(error, RejectedPushError):
             self._log("error", _INCONSISTENT, fields)
             if self._unchecked:
                 status = 202
