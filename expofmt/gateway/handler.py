@@ -17,7 +17,6 @@ from ..diagnostics import Diagnostic, ExpositionError, RejectedPushError
 from ..formats import ContentType, Format
 from ..grouping import GroupingKey, GroupingKeyError
 from ..groups import JournalError
-from ..model import Exposition
 from ..names import EscapingScheme, Names
 from ..report import report
 from ..store import Delete, GroupStore, Post, PushResult, Put, Wipe
@@ -34,7 +33,6 @@ DEFAULT_MAX_BODY_BYTES: Final = 64 * 2**20
 # Level (debug, info, warn, error), message, fields.
 OnLog = Callable[[str, str, Mapping[str, str]], None]
 
-_TEXT_OFFERED: Final = (ContentType(Format.TEXT), ContentType(Format.PROTOBUF))
 _CORS: Final = (
     ("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Origin"),
     ("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS"),
@@ -43,6 +41,8 @@ _CORS: Final = (
     ("Cache-Control", "no-cache, no-store, must-revalidate"),
 )
 _JSON: Final = ("Content-Type", "application/json")
+_HTML: Final = ("Content-Type", "text/html; charset=utf-8")
+_NOT_FOUND: Final = Response.error(404, "404 page not found")
 _INCONSISTENT: Final = "pushed metrics are invalid or inconsistent with existing metrics"
 # Paths of pushes that are remembered, so that the next push need not take them apart; longer ones are not.
 _PATHS: Final = 4096
@@ -50,6 +50,8 @@ _PATH_BYTES: Final = 256
 # How much of a push may be read where others wait meanwhile.
 _SMALL_BYTES: Final = 64 * 1024
 _NOT_COUNTED: Final = frozenset((Endpoint.METRICS, Endpoint.QUIT, Endpoint.NO_QUIT))
+# What takes as long as the store is large.
+_SLOW: Final = frozenset((Endpoint.METRICS, Endpoint.API_METRICS, Endpoint.API_GROUPS, Endpoint.API_GROUP))
 
 
 class Gateway:
@@ -97,7 +99,10 @@ class Gateway:
     ) -> None:
         self.store = store
         self.max_body_bytes = max_body_bytes
-        self.external_path = external_path
+        self._external_path = external_path
+        self._telemetry_path = telemetry_path
+        self._admin_api = enable_admin_api
+        self._clock = clock
         self._own = own
         self._names: Names = names
         self._router = Router(
@@ -149,7 +154,7 @@ class Gateway:
         if request.method != "GET":
             return True
         endpoint = self._router.route("GET", request.target, request.root).endpoint
-        return endpoint not in (Endpoint.METRICS, Endpoint.API_METRICS)
+        return endpoint not in _SLOW
 
     # ------------------------------------------------------------------------------------------------------ requests
 
@@ -220,7 +225,6 @@ class Gateway:
             key = self._key(request)
             if encoding := request.headers.get("content-encoding"):
                 body = decoded(body, encoding, self.max_body_bytes)
-            pushed = self._pushed_body(request, body)
         except GroupingKeyError as error:
             self._log("debug", "failed to parse URL", self._fields(request, str(error)))
             answer(self._refusal(request, error.status_hint, str(error)))
@@ -229,27 +233,11 @@ class Gateway:
             answer(self._refusal(request, 400, str(error)))
         except TooLargeError:
             answer(self._too_large("decompressed body"))
-        except ExpositionError as error:
-            answer(self._refused_push(request, b"", error))
         else:
-            change = (Put if request.method == "PUT" else Post)(key, pushed, lenient=self._lenient)
-            text = pushed if isinstance(pushed, bytes) else b""
+            format = _format_of(request.headers.get("content-type"))
+            change = (Put if request.method == "PUT" else Post)(key, body, format, lenient=self._lenient)
+            text = body if format is Format.TEXT else b""
             later(self.store.submit(change), lambda stored: self._stored(request, text, stored))
-
-    def _pushed_body(self, request: Request, body: bytes) -> bytes | Exposition:
-        header = request.headers.get("content-type")
-        if not header or "protobuf" not in header.lower():
-            return body
-        try:
-            content_type = ContentType.parse(header)
-        except ValueError:
-            return body
-        if content_type.format is not Format.PROTOBUF or content_type.encoding != "delimited":
-            return body
-        exposition: Exposition = _protobuf().decode(
-            body, filename=f"{request.method} {request.target}", names=self._names
-        )
-        return exposition
 
     def _stored(self, request: Request, body: bytes, stored: Future[PushResult]) -> Response:
         """The answer to a push of which the store has said what became of it."""
@@ -299,6 +287,11 @@ class Gateway:
         if isinstance(error, JournalError):
             self._log("error", "the change could not be recorded", self._fields(request, str(error)))
             return self._refusal(request, error.status_hint, str(error))
+        if isinstance(error, ImportError):
+            return self._refusal(request, 415, str(error))
+        if isinstance(error, ValueError):
+            # The store is closed.
+            return self._refusal(request, 503, str(error))
         return self._unexpected(request, error)
 
     def _unexpected(self, request: Request, error: BaseException) -> Response:
@@ -337,11 +330,13 @@ class Gateway:
             case Endpoint.API_OPTIONS:
                 return Response(200, _CORS)
             case Endpoint.PAGE:
-                return self._static("index.html")
+                return self._page()
             case Endpoint.STATIC:
                 return self._static(route.rest)
             case Endpoint.API_METRICS | Endpoint.API_STATUS:
                 return self._api(endpoint)
+            case Endpoint.API_GROUPS | Endpoint.API_GROUP:
+                return self._groups(endpoint, route.rest)
         raise ValueError(f"nothing is shown at {endpoint}")
 
     def _api(self, endpoint: Endpoint) -> Response:
@@ -354,14 +349,28 @@ class Gateway:
             body = api.status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns)
         return Response(200, (_JSON, *_CORS), body)
 
+    def _groups(self, endpoint: Endpoint, path: str) -> Response:
+        """What our page asks for: all groups, or one."""
+        page = _module("gateway.page")
+        if page is None:
+            return _NOT_FOUND
+        if endpoint is Endpoint.API_GROUPS:
+            body = page.overview_json(self.store.groups, self._clock(), names=self._names)
+            return Response(200, (_JSON, *_CORS), body)
+        try:
+            key = GroupingKey.from_path(f"/metrics/{path}".encode("latin-1"), names=self._names, decoded=True)
+        except GroupingKeyError as error:
+            return Response.error(error.status_hint, str(error))
+        group = self.store.groups.get(key)
+        if group is None:
+            return Response.error(404, f"there is no group {key}")
+        return Response(200, (_JSON, *_CORS), page.group_json(group, self._clock()))
+
     def _scraped(self, request: Request, query: str) -> Response:
         names = parse_qs(query, keep_blank_values=True).get("name[]") if "name" in query else None
         content_type = _negotiated(request.headers.get("accept") or "")
         escaping = content_type.escaping or EscapingScheme.UNDERSCORES
-        if content_type.format is Format.PROTOBUF:
-            body: bytes = _protobuf().encode(self.store.collect(names).values(), escaping=escaping)
-        else:
-            body = self.store.render(names=names, escaping=escaping)
+        body = self.store.render(format=content_type.format, names=names, escaping=escaping)
         headers: tuple[tuple[str, str], ...] = (("Content-Type", str(content_type)),)
         if accepts_gzip(request.headers.joined("accept-encoding")):
             body = gzipped(body)
@@ -375,11 +384,20 @@ class Gateway:
             self._on_quit()
         return Response.text(200, "Requesting termination... Goodbye!")
 
+    def _page(self) -> Response:
+        page = _module("gateway.page")
+        if page is None:
+            return Response(200, (_HTML,), b"<!doctype html><title>Pushgateway</title><a href=metrics>Metrics</a>")
+        body = page.index(self._external_path, admin_api=self._admin_api, telemetry_path=self._telemetry_path)
+        return Response(200, (_HTML, ("Content-Security-Policy", page.CONTENT_SECURITY_POLICY)), body)
+
     def _static(self, name: str) -> Response:
-        found = _PAGE.get(name)
+        page = _module("gateway.page")
+        found = page.files.get(name) if page else None
         if found is None:
-            return Response.error(404, "404 page not found")
-        return Response(200, (("Content-Type", found[0]),), found[1])
+            return _NOT_FOUND
+        content_type, body = found
+        return Response(200, (("Content-Type", content_type),), body)
 
 
 def gateway_of(store: GroupStore | Gateway, options: Mapping[str, Any]) -> Gateway:
@@ -395,22 +413,33 @@ def gateway_of(store: GroupStore | Gateway, options: Mapping[str, Any]) -> Gatew
     return store
 
 
-# Until there is a page.
-_PAGE: Final[Mapping[str, tuple[str, bytes]]] = {
-    "index.html": (
-        "text/html; charset=utf-8",
-        b"<!doctype html><title>Pushgateway</title><a href=metrics>metrics</a>\n",
-    )
-}
+def _format_of(content_type: str | None) -> Format:
+    """What a body is: text, unless it says that it is protobuf in the one encoding that is pushed."""
+    if not content_type or "protobuf" not in content_type.lower():
+        return Format.TEXT
+    try:
+        parsed = ContentType.parse(content_type)
+    except ValueError:
+        return Format.TEXT
+    is_protobuf = parsed.format is Format.PROTOBUF and parsed.encoding == "delimited"
+    return Format.PROTOBUF if is_protobuf else Format.TEXT
 
 
 @lru_cache(256)
 def _negotiated(accept: str) -> ContentType:
-    return ContentType.negotiate(accept, offered=_TEXT_OFFERED, wildcards=False)
+    offered = [ContentType(Format.TEXT)]
+    if "protobuf" in accept.lower() and _writes_protobuf():
+        offered.append(ContentType(Format.PROTOBUF))
+    return ContentType.negotiate(accept, offered=offered, wildcards=False)
 
 
-def _protobuf() -> Any:
-    return import_module("expofmt.engine.protobuf")
+def _writes_protobuf() -> bool:
+    try:
+        import_module("expofmt.engine.protobuf")
+    except ImportError:
+        # Its extra is not installed; whoever asks for protobuf takes text, too.
+        return False
+    return True
 
 
 def _refusal(error: ExpositionError, body: bytes, names: Names) -> tuple[int, str]:
@@ -421,6 +450,7 @@ def _refusal(error: ExpositionError, body: bytes, names: Names) -> tuple[int, st
     return status, text
 
 
+@lru_cache
 def _module(name: str) -> Any:
     """A module that another branch brings; `None` until it does."""
     name = f"expofmt.{name}"

@@ -38,6 +38,8 @@ class Endpoint(StrEnum):
     WIPE = "wipe"
     API_METRICS = "api/v1/metrics"
     API_STATUS = "api/v1/status"
+    API_GROUPS = "api/v1/groups"
+    API_GROUP = "api/v1/group"
     API_OPTIONS = "api/v1/options"
 
 
@@ -163,7 +165,13 @@ class Router:
             "POST": _Tree(quit, pushes, jobs[0]),
             "DELETE": _Tree({}, [_Head(job, Endpoint.DELETE, more=True) for job in jobs], jobs[0]),
         }
-        self._api = {"GET": _Tree({"/metrics": Endpoint.API_METRICS, "/status": Endpoint.API_STATUS})}
+        # The groups are for our page.
+        queries = {
+            "/metrics": Endpoint.API_METRICS,
+            "/status": Endpoint.API_STATUS,
+            "/groups": Endpoint.API_GROUPS,
+        }
+        self._api = {"GET": _Tree(queries, [_Head("/groups/", Endpoint.API_GROUP, more=True)])}
         if admin_api:
             self._api["PUT"] = _Tree({"/admin/wipe": Endpoint.WIPE})
 
