@@ -314,6 +314,14 @@ class ConsistencyError(ExpositionError):
     """
 
 
+class RejectedPushError(ConsistencyError):
+    """A push could be read, and contradicts itself or what a store holds; its group remembers the failure.
+
+    >>> issubclass(RejectedPushError, ConsistencyError)
+    True
+    """
+
+
 # The HTTP status for each limit; the store itself being full is nothing that the push could change.
 _LIMIT_STATUSES: Final = {Code.BODY_TOO_LARGE: 413, Code.TOO_MANY_GROUPS: 429, Code.STORE_FULL: 429}
 
@@ -340,5 +348,6 @@ __all__ = [
     "LimitError",
     "ParseError",
     "Place",
+    "RejectedPushError",
     "Severity",
 ]

@@ -49,6 +49,9 @@ EXPIRY_FAMILY: Final = "push_expiry_time_seconds"
 # group.
 _REMEMBERED: Final = frozenset((Code.DUPLICATE_SAMPLE, Code.EXPLICIT_TIMESTAMP, Code.RESERVED_LABEL_NAME))
 
+# What it refuses, and Prometheus reads as if it were in order.
+_FORGIVEN: Final = frozenset((Code.MISSING_FINAL_NEWLINE, Code.TRAILING_BLANK, Code.UNKNOWN_ESCAPE))
+
 # Samples that Pushgateway drops, all but their label set.
 _DROPPED: Final = frozenset((Code.MISSING_LE, Code.NAN_BOUND, Code.STRAY_SAMPLE, Code.MISSING_QUANTILE))
 
@@ -253,11 +256,12 @@ def prepared(
     names: Names,
     limits: Limits,
     lifetime_ns: int | None,
+    lenient: bool = False,
 ) -> Push:
     """Read a push as Pushgateway does, give its samples the labels of their group, and complete what is incomplete.
 
     An exposition is read as the text that it is rendered to, so that it can hold no more than a text. What a protobuf
-    body holds besides is left out, with a warning.
+    body holds besides is left out, with a warning. A lenient reader warns of what Prometheus would scrape all the same.
 
     Raises ParseError for what Pushgateway's parser refuses, ConsistencyError for what no text can say, and LimitError.
     What is refused when pushes are compared is in ``errors`` of the result, since it is to be remembered.
@@ -285,7 +289,7 @@ def prepared(
     _check_limit(limits.body_bytes, len(data), Code.BODY_TOO_LARGE, filename)
     source = Source(filename, data)
     try:
-        pushed, found = _read(source, format, names)
+        pushed, found = _read(source, format, names, lenient)
     except ExpositionError as error:
         raise error if is_given else type(error)(map(_unplaced, error.diagnostics)) from None
     if not is_given:
@@ -318,7 +322,7 @@ def _rendered(exposition: Exposition) -> bytes:
         ) from None
 
 
-def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, list[Diagnostic]]:
+def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[Exposition, list[Diagnostic]]:
     found: list[Diagnostic] = []
     try:
         read = parse(
@@ -332,11 +336,12 @@ def _read(source: Source, format: Format, names: Names) -> tuple[Exposition, lis
             on_warning=found.append,
         )
     except ConsistencyError as error:
-        errors = [diagnostic for diagnostic in error.diagnostics if diagnostic.severity is Severity.ERROR]
+        told = [_forgiven(diagnostic) for diagnostic in error.diagnostics] if lenient else list(error.diagnostics)
+        errors = [diagnostic for diagnostic in told if diagnostic.severity is Severity.ERROR]
         if not all(diagnostic.code in _REMEMBERED for diagnostic in errors):
-            raise
+            raise ConsistencyError(told) from None
         read = parse(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
-        return read, list(error.diagnostics)
+        return read, told
     return read, found
 
 
@@ -357,6 +362,10 @@ def _as_text_has_it(exposition: Exposition, found: list[Diagnostic]) -> Expositi
             family = MetricFamily(family.name, family.type, help, None, samples)
         families.append(family)
     return Exposition(families, filename=exposition.filename)
+
+
+def _forgiven(diagnostic: Diagnostic) -> Diagnostic:
+    return replace(diagnostic, severity=Severity.WARNING) if diagnostic.code in _FORGIVEN else diagnostic
 
 
 def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 from .catalog import Catalog
 from .codes import Code, Severity
 from .committed import RefusedError, Task
-from .diagnostics import ConsistencyError, Diagnostic
+from .diagnostics import ConsistencyError, Diagnostic, RejectedPushError
 from .expiry import checked_lifetime
 from .formats import Format
 from .grouping import GroupingKey
@@ -33,10 +33,14 @@ class _Push:
     body: Body
     format: Format = Format.TEXT
     lifetime_ns: int | None = None
+    lenient: bool = False
 
 
 class Put(_Push):
     """A request: the group is to have these families and no others. See :meth:`expofmt.GroupStore.put`.
+
+    A ``lenient`` one warns of what Pushgateway refuses and Prometheus would scrape: a last line without its line feed,
+    blanks at the ends of lines, unknown escapes.
 
     >>> Put(GroupingKey("batch"), b"a 1\\n").body
     b'a 1\\n'
@@ -48,7 +52,7 @@ class Put(_Push):
 
 class Post(_Push):
     """A request: these families take the place of the group's families of the same names. See
-    :meth:`expofmt.GroupStore.post`.
+    :meth:`expofmt.GroupStore.post`. ``lenient`` is as in :class:`Put`.
 
     >>> Post(GroupingKey("batch"), b"a 1\\n").body
     b'a 1\\n'
@@ -129,6 +133,7 @@ class Requests:
             names=self._names,
             limits=self._limits,
             lifetime_ns=lifetime,
+            lenient=request.lenient,
         )
         return Task(lambda now: self._pushed(push, now))
 
@@ -152,7 +157,7 @@ class Requests:
             # A failure must not make a group whose times would be another one's, nor one that there is no room for.
             remembered = group is not None or not (catalog.has_another(key) or self._is_full())
             failure = Change(ChangeKind.FAIL, now, key, lifetime_ns=push.lifetime_ns)
-            raise RefusedError([failure] if remembered else [], ConsistencyError(errors))
+            raise RefusedError([failure] if remembered else [], RejectedPushError(errors))
         self._check_room(push, group, families)
         change = Change(push.kind, now, key, tuple(families), push.lifetime_ns)
         return [change], PushResult(key, now, (*push.warnings, *warnings))

@@ -20,8 +20,9 @@ groups.py expiry.py pushing.py catalog.py page.py published.py committed.py requ
 __init__.py
 strategies.py hypothesis_plugin.py
 journal/sqlite.py journal/__init__.py journal/pushgateway.py
-gateway/__init__.py
 gateway/complaints.py gateway/verdicts.py gateway/api.py
+gateway/messages.py gateway/encodings.py gateway/own.py gateway/router.py gateway/handler.py
+gateway/asgi.py gateway/wsgi.py gateway/__init__.py
 cli/inputs.py cli/progress.py cli/replace.py cli/options.py cli/client.py cli/outcome.py
 cli/check.py cli/fmt.py cli/merge.py cli/diff.py cli/stats.py cli/push.py cli/journal.py cli/explain.py cli/__init__.py
 __main__.py

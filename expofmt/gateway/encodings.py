@@ -1,0 +1,211 @@
+"""Content encodings: request bodies decoded up to a limit, and replies compressed.
+
+A body is never decoded further than the limit: what expands to gigabytes costs what the limit allows.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+__all__ = ["EncodingError", "TooLargeError", "accepts_gzip", "decoded", "gzip_header_error", "gzipped"]
+
+_GZIP: Final = 31  # zlib's window bits for gzip, header and checksum included
+_CHUNK: Final = 1 << 18
+_HEADER: Final = b"\x1f\x8b\x08"
+_HEADER_BYTES: Final = 10
+
+
+class EncodingError(ValueError):
+    """A body is not what its Content-Encoding says. ``str()`` is what to answer.
+
+    >>> issubclass(EncodingError, ValueError)
+    True
+    """
+
+
+class TooLargeError(Exception):
+    """A body is larger than the limit, once it is decoded.
+
+    >>> issubclass(TooLargeError, ValueError)
+    False
+    """
+
+
+def gzip_header_error(body: bytes) -> str | None:
+    """What is wrong with the header of a gzipped body, in Pushgateway's words; ``None`` if nothing is. RFC 1952, 2.3.
+
+    >>> gzip_header_error(b""), gzip_header_error(b"a 1\\n"), gzip_header_error(b"not gzipped")
+    ('EOF', 'unexpected EOF', 'gzip: invalid header')
+    """
+    if not body:
+        return "EOF"
+    if len(body) < _HEADER_BYTES:
+        return "unexpected EOF"
+    return None if body.startswith(_HEADER) else "gzip: invalid header"
+
+
+def decoded(body: bytes, encoding: str, limit: int) -> bytes:
+    """A request's body as it was before it got the encoding: ``gzip``, ``snappy`` (framed) or ``zstd``, in any case.
+
+    Any other encoding says nothing of the body, as with Pushgateway. Raises :class:`EncodingError` for a body that is
+    broken, and :class:`TooLargeError` for one of more than ``limit`` bytes.
+
+    >>> decoded(gzipped(b"a 1\\n"), "GZIP", 10)
+    b'a 1\\n'
+    """
+    decoder = {"gzip": _gunzipped, "snappy": _unsnapped, "zstd": _unzstd}.get(encoding.lower())
+    if decoder is not None:
+        body = decoder(body, limit)
+    if len(body) > limit:
+        raise TooLargeError
+    return body
+
+
+def _gunzipped(body: bytes, limit: int) -> bytes:
+    """All members, one after the other. RFC 1952, 2.2."""
+    pieces: list[bytes] = []
+    size = 0
+    member = 0
+    while member < len(body) or not pieces:
+        rest = memoryview(body)[member:]
+        if (error := gzip_header_error(bytes(rest[:_HEADER_BYTES]))) is not None:
+            raise EncodingError(error)
+        decoder = zlib.decompressobj(_GZIP)
+        for piece in _pieces(decoder, rest):
+            size += len(piece)
+            if size > limit:
+                raise TooLargeError
+            pieces.append(piece)
+        if not decoder.eof:
+            raise EncodingError("unexpected EOF")
+        member = len(body) - len(decoder.unused_data)
+    return b"".join(pieces)
+
+
+def _pieces(decoder: Any, data: memoryview) -> Iterator[bytes]:
+    try:
+        while not decoder.eof:
+            piece = decoder.decompress(data, _CHUNK)
+            yield piece
+            data = decoder.unconsumed_tail
+            if not data and len(piece) < _CHUNK:
+                return
+    except zlib.error as error:
+        raise EncodingError(_in_go(str(error))) from None
+
+
+def _in_go(message: str) -> str:
+    if "incorrect" in message:
+        return "gzip: invalid checksum"
+    return "gzip: invalid header" if "header" in message else "flate: corrupt input"
+
+
+# https://github.com/google/snappy/blob/main/framing_format.txt
+_STREAM: Final = b"\xff\x06\x00\x00sNaPpY"
+_COMPRESSED, _UNCOMPRESSED, _SKIPPABLE = 0x00, 0x01, 0x80
+_CHECKSUM_BYTES: Final = 4
+_CORRUPT: Final = "snappy: corrupt input"
+
+
+def _unsnapped(body: bytes, limit: int) -> bytes:
+    if not body:
+        return b""
+    if not body.startswith(_STREAM):
+        raise EncodingError(_CORRUPT)
+    cramjam = _cramjam("snappy")
+    size = sum(_snappy_sizes(body, cramjam))
+    if size > limit:
+        raise TooLargeError
+    output = bytearray(size)
+    try:
+        written = cramjam.snappy.decompress_into(body, output)
+    except cramjam.DecompressionError:
+        raise EncodingError(_CORRUPT) from None
+    return bytes(memoryview(output)[:written])
+
+
+def _snappy_sizes(body: bytes, cramjam: Any) -> Iterator[int]:
+    """How many bytes each chunk says it becomes."""
+    position = 0
+    while position < len(body):
+        if len(body) - position < 4:
+            raise EncodingError(_CORRUPT)
+        kind, size = body[position], int.from_bytes(body[position + 1 : position + 4], "little")
+        chunk = body[position + 4 : position + 4 + size]
+        if len(chunk) < size:
+            raise EncodingError(_CORRUPT)
+        if kind == _COMPRESSED:
+            try:
+                yield cramjam.snappy.decompress_raw_len(chunk[_CHECKSUM_BYTES:])
+            except cramjam.DecompressionError:
+                raise EncodingError(_CORRUPT) from None
+        elif kind == _UNCOMPRESSED:
+            yield max(size - _CHECKSUM_BYTES, 0)
+        elif kind < _SKIPPABLE:
+            raise EncodingError("snappy: unsupported input")
+        position += 4 + size
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    """RFC 8878. The memory of the output is only taken as it is written to."""
+    if not body:
+        return b""
+    cramjam = _cramjam("zstd")
+    output = bytearray(min(limit, _zstd_bound(body)) + 1)
+    try:
+        written = cramjam.zstd.decompress_into(body, output)
+    except cramjam.DecompressionError as error:
+        if "whole buffer" in str(error):
+            raise TooLargeError from None
+        raise EncodingError(f"zstd: {error}") from None
+    return bytes(memoryview(output)[:written])
+
+
+def _zstd_bound(body: bytes) -> int:
+    """No frame of so many bytes becomes more: a block has three bytes at least, and becomes 128 KiB at most."""
+    return (len(body) // 3 + 1) << 17
+
+
+def _cramjam(encoding: str) -> Any:
+    try:
+        import cramjam
+    except ModuleNotFoundError:
+        raise EncodingError(
+            f'Content-Encoding {encoding} takes cramjam on the server: pip install "expofmt[gateway]"'
+        ) from None
+    return cramjam
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether an Accept-Encoding header offers gzip by its name, and with a weight above 0. RFC 9110, 12.5.3.
+
+    >>> accepts_gzip("deflate, gzip;q=0.5"), accepts_gzip("gzip;q=0"), accepts_gzip("*")
+    (True, False, False)
+    """
+    for clause in accept_encoding.split(","):
+        coding, *parameters = (part.strip().lower() for part in clause.split(";"))
+        if coding == "gzip":
+            weights = [part.partition("=")[2].strip() for part in parameters if part.partition("=")[0].strip() == "q"]
+            return all(weight.strip("0.") for weight in weights)
+    return False
+
+
+def gzipped(data: bytes) -> bytes:
+    """The data as one gzip member, with nothing in it but the data: equal data give equal bytes. RFC 1952.
+
+    >>> gzipped(b"a 1\\n") == gzipped(b"a 1\\n")
+    True
+    """
+    compressor = zlib.compressobj(1, zlib.DEFLATED, -15)
+    # Its header names no time, no file and no system.
+    return b"".join(
+        (
+            _HEADER + b"\0\0\0\0\0\4\xff",
+            compressor.compress(data),
+            compressor.flush(),
+            struct.pack("<LL", zlib.crc32(data), len(data) & 0xFFFFFFFF),
+        )
+    )

@@ -1,0 +1,100 @@
+"""The gateway as a WSGI application, to be run by a server or mounted in another application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote_to_bytes
+
+from ..store import GroupStore
+from .handler import Gateway, gateway_of
+from .messages import Headers, Request, Response
+from .router import UNESCAPED, origin_form
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["make_wsgi_app"]
+
+_CHUNK: Final = 1 << 16
+
+
+def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplication:
+    """A WSGI application that serves a gateway; the options are those of :class:`Gateway`, for a store.
+
+    A body is read up to the gateway's limit, and one that ends before its declared length is refused. Mounted below a
+    path, it answers below that. The store is not closed with the application: whoever made it closes it. PEP 3333.
+
+    A server that does not tell the path as it was sent (``RAW_URI`` or ``REQUEST_URI``) has decoded it, and one with
+    ``%2F%2F`` in it is then one with ``//``, and redirected.
+
+    >>> app = make_wsgi_app(GroupStore(), enable_admin_api=True)
+    """
+    gateway = gateway_of(store, options)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers = Headers(list(_headers(environ)))
+        body = _body(environ, gateway.max_body_bytes)
+        if body is None:
+            response = Response.error(400, "unexpected EOF")
+        else:
+            request = Request(
+                environ["REQUEST_METHOD"],
+                _target(environ),
+                headers,
+                body,
+                environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+                environ.get("REMOTE_ADDR", ""),
+                environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "replace"),
+            )
+            response = gateway.handle(request)
+        status = f"{response.status} {HTTPStatus(response.status).phrase}"
+        # `Connection` is the server's.
+        shown = [(name, value) for name, value in response.headers if name != "Connection"]
+        start_response(status, [*shown, ("Content-Length", str(len(response.body)))])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
+
+    return app
+
+
+def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            yield name[5:].replace("_", "-").title(), value
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            yield name.replace("_", "-").title(), environ[name]
+
+
+def _body(environ: WSGIEnvironment, limit: int) -> bytes | None:
+    """The body, or somewhat more of it than the limit; ``None`` if it ends too early."""
+    declared = environ.get("CONTENT_LENGTH") or ""
+    length = int(declared) if declared.isdecimal() else None
+    if length is None and not environ.get("wsgi.input_terminated"):
+        return b""
+    if length is not None and length > limit:
+        # Refused for what it declares.
+        return b""
+    body = b"".join(_chunks(environ["wsgi.input"].read, limit + 1 if length is None else length))
+    return None if length is not None and len(body) < length else body
+
+
+def _chunks(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+    while size > 0:
+        chunk = read(min(size, _CHUNK))
+        if not chunk:
+            return
+        yield chunk
+        size -= len(chunk)
+
+
+def _target(environ: WSGIEnvironment) -> str:
+    """The target as it was sent, where the server tells and nobody has moved it since; else quoted again."""
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    sent = origin_form(raw).partition("?")[0]
+    if unquote_to_bytes(sent.encode("latin-1", "replace")) != path.encode("latin-1", "replace"):
+        sent = quote(path.encode("latin-1", "replace"), UNESCAPED)
+    query = environ.get("QUERY_STRING", "")
+    return f"{sent}?{query}" if query else sent

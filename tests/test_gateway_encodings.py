@@ -1,0 +1,111 @@
+"""Request bodies that are compressed, up to the limit; and what Accept-Encoding asks for."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+from contextlib import suppress
+
+import cramjam
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from expofmt.gateway.encodings import EncodingError, TooLargeError, accepts_gzip, decoded, gzipped
+
+COMPRESSORS = {
+    "gzip": gzip.compress,
+    "snappy": lambda data: bytes(cramjam.snappy.compress(data)),
+    "zstd": lambda data: bytes(cramjam.zstd.compress(data)),
+}
+MIB = 2**20
+
+each_encoding = pytest.mark.parametrize("encoding", COMPRESSORS)
+
+
+@each_encoding
+@given(data=st.binary(max_size=100).flatmap(lambda piece: st.integers(0, 3000).map(lambda times: piece * times)))
+def test_what_was_compressed_comes_back(encoding: str, data: bytes) -> None:
+    body = COMPRESSORS[encoding](data)
+    assert decoded(body, encoding.upper(), len(data)) == data
+    if data:
+        with pytest.raises(TooLargeError):
+            decoded(body, encoding, len(data) - 1)
+
+
+@each_encoding
+@given(body=st.binary(), data=st.binary(max_size=50), cut=st.integers(1, 60))
+def test_anything_else_is_an_error_of_encoding(encoding: str, body: bytes, data: bytes, cut: int) -> None:
+    compressed = COMPRESSORS[encoding](data)
+    for broken in (body, compressed[:-cut], compressed + body):
+        with suppress(EncodingError, TooLargeError):
+            decoded(broken, encoding, MIB)
+
+
+@each_encoding
+def test_a_bomb_costs_no_more_than_the_limit(encoding: str) -> None:
+    body = COMPRESSORS[encoding](bytes(200 * MIB))
+    tracemalloc.start()
+    with pytest.raises(TooLargeError):
+        decoded(body, encoding, MIB)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * MIB + len(body)
+
+
+def test_bodies_one_after_the_other_are_one_body() -> None:
+    for encoding, compress in COMPRESSORS.items():
+        assert decoded(compress(b"a 1\n") + compress(b"b 2\n"), encoding, 100) == b"a 1\nb 2\n"
+
+
+@pytest.mark.parametrize("encoding", ["", "br", "deflate", "identity", "gzip, gzip", "x-gzip"])
+def test_another_encoding_says_nothing(encoding: str) -> None:
+    assert decoded(b"a 1\n", encoding, 4) == b"a 1\n"
+    with pytest.raises(TooLargeError):
+        decoded(b"a 1\n", encoding, 3)
+
+
+# spec/pushgateway.md 2.5.
+GZIPPED = gzip.compress(b"a 1\n", mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "EOF"),
+        (GZIPPED[:9], "unexpected EOF"),
+        (GZIPPED[:-3], "unexpected EOF"),
+        (GZIPPED + b"junk", "unexpected EOF"),
+        (GZIPPED + b"junk of some length", "gzip: invalid header"),
+        (b"no gzip at all", "gzip: invalid header"),
+        (GZIPPED[:-8] + bytes(8), "gzip: invalid checksum"),
+    ],
+)
+def test_broken_gzip(body: bytes, message: str) -> None:
+    with pytest.raises(EncodingError) as caught:
+        decoded(body, "gzip", 100)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("gzip", True),
+        ("GZIP;q=1", True),
+        ("deflate, gzip; q=0.001", True),
+        ("", False),
+        ("*", False),
+        ("zstd, br", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000, br", False),
+        ("x-gzip", False),
+    ],
+)
+def test_accept_encoding(header: str, wanted: bool) -> None:
+    assert accepts_gzip(header) is wanted
+
+
+@given(st.binary())
+def test_what_is_sent_compressed_is_gzip(data: bytes) -> None:
+    assert gzip.decompress(gzipped(data)) == zlib.decompress(gzipped(data), 31) == data
