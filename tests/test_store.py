@@ -924,7 +924,8 @@ def test_an_interrupted_push_is_done_or_not_and_nothing_hangs() -> None:
     class Interrupts(MemoryJournal):
         def append(self, changes, /):
             signal.pthread_kill(main, signal.SIGINT)
-            assert gate.wait(60)
+            # Without a limit: beside signals, a wait with one has been seen to end at once.
+            gate.wait()
             super().append(changes)
 
     journal = Interrupts()

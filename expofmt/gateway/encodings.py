@@ -5,7 +5,7 @@ A body is never decoded further than the limit: what expands to gigabytes costs 
 
 from __future__ import annotations
 
-import struct
+import gzip
 import zlib
 from collections.abc import Iterator
 from typing import Any, Final
@@ -199,13 +199,9 @@ def gzipped(data: bytes) -> bytes:
     >>> gzipped(b"a 1\\n") == gzipped(b"a 1\\n")
     True
     """
-    compressor = zlib.compressobj(1, zlib.DEFLATED, -15)
-    # Its header names no time, no file and no system.
-    return b"".join(
-        (
-            _HEADER + b"\0\0\0\0\0\4\xff",
-            compressor.compress(data),
-            compressor.flush(),
-            struct.pack("<LL", zlib.crc32(data), len(data) & 0xFFFFFFFF),
-        )
-    )
+    try:
+        import cramjam
+    except ModuleNotFoundError:
+        # Three times as slow. The header names no time, no file and no system.
+        return gzip.compress(data, 1, mtime=0)
+    return bytes(cramjam.gzip.compress(data, level=1))
