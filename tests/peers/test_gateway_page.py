@@ -141,7 +141,7 @@ def page(browser: Any) -> Iterator[Any]:
 
 
 def rows(page: Any) -> Any:
-    return page.locator("article.group")
+    return page.locator(".group")
 
 
 def row(page: Any, text: str) -> Any:
@@ -217,7 +217,7 @@ def test_charts_of_what_has_no_numbers(serve: Serve, page: Any) -> None:
     page.goto(served.url)
     body = open_row(page, "backup")
     expect(body.get_by_role("img", name="Quantiles: 0.5 is NaN.")).to_be_visible()
-    expect(body.get_by_role("img", name="Histogram of 1 buckets. No observations.")).to_be_visible()
+    expect(body.get_by_role("img", name="Histogram of 1 bucket. No observations.")).to_be_visible()
     assert "NaN" not in "".join(bar.evaluate("bar => bar.outerHTML") for bar in body.locator("rect").all())
 
 
@@ -294,6 +294,13 @@ def test_failures_stand_out_by_words_and_picture(serve: Serve, page: Any) -> Non
     expect(rows(page).first).to_contain_text("torn")
     page.select_option("#order", "oldest")
     expect(rows(page).first).to_contain_text("fine")
+    # What has the focus keeps it where it is moved.
+    disclosure = row(page, "torn").locator("button.disclosure")
+    disclosure.focus()
+    served.push(job="fine")
+    page.evaluate("document.querySelector('#refresh').click()")
+    expect(rows(page).first).to_contain_text("torn")
+    expect(disclosure).to_be_focused()
 
 
 @pytest.mark.parametrize("labels", [{"instance": "a"}, {"path": "/a b/c", "empty": "", "dots": "..", "sign": 'a"<&%+'}])
@@ -422,6 +429,34 @@ def test_refresh_shows_what_came_and_keeps_what_is_open(serve: Serve, page: Any)
     expect(refresh).to_be_focused()
 
 
+def test_a_late_answer_does_not_bring_back_what_is_gone(serve: Serve, page: Any) -> None:
+    served = serve()
+    served.push(job="gone")
+    page.goto(served.url)
+    expect(rows(page)).to_have_count(1)
+    held: list[tuple[Any, Any]] = []
+
+    def hold_the_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route("**/api/v1/groups", hold_the_first)
+    refresh = page.get_by_role("button", name="Refresh")
+    with page.expect_request("**/api/v1/groups"):
+        refresh.click()
+    expect(page.locator("#group-list")).to_have_attribute("aria-busy", "true")
+    served.store.delete(GroupingKey("gone"))
+    refresh.click()
+    expect(rows(page)).to_have_count(0)
+    ((route, answer),) = held
+    with page.expect_response("**/api/v1/groups"):
+        route.fulfill(response=answer)
+    assert answer.json()["groups"] != []
+    expect(page.locator("#group-list")).to_have_text("No group has been pushed yet.")
+
+
 def test_errors_are_shown_and_what_was_there_stays(serve: Serve, page: Any) -> None:
     served = serve()
     served.push()
@@ -511,6 +546,7 @@ def test_what_a_screen_reader_finds(serve: Serve, page: Any) -> None:
     expect(page.get_by_role("list").get_by_role("listitem")).to_have_count(1)
     expect(page.get_by_role("status").filter(has_text="1 group")).to_be_visible()
     open_row(page, "backup")
+    expect(page.get_by_role("heading")).to_have_count(6)
     headings = page.get_by_role("heading").all()
     assert [heading.evaluate("node => node.tagName") for heading in headings] == ["H1", "H2", "H3", "H3", "H3", "H3"]
     unnamed = page.evaluate(

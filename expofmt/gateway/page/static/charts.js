@@ -1,7 +1,7 @@
 /** Histograms and summaries as small charts, each with a sentence that says the same. */
 
 import { svg } from "./dom.js";
-import { brief, number } from "./numbers.js";
+import { brief, counted, number } from "./numbers.js";
 
 const HEIGHT = 110;
 const FOOT = 18;
@@ -46,7 +46,12 @@ export function histogramChart(points) {
   const axis = svg("line", { class: "axis", x1: 0, x2: step * bars.length, y1: ground + 0.5, y2: ground + 0.5 });
   const most =
     top >= 0 ? ` Most, ${brief(highest)}, are ${range(bars[top].above, bars[top].bound)}.` : " No observations.";
-  return chart(width, HEIGHT, `Histogram of ${bars.length} buckets.${most}`, [...drawn, axis, ...bounds, peak]);
+  return chart(width, HEIGHT, `Histogram of ${counted(bars.length, "bucket")}.${most}`, [
+    ...drawn,
+    axis,
+    ...bounds,
+    peak,
+  ]);
 }
 
 function range(above, bound) {

@@ -81,18 +81,21 @@ export class GrowingList {
     if (byItself) new IntersectionObserver(near, { rootMargin: "300px" }).observe(this.more);
   }
 
-  /** Shows other items, as many as before, or `afresh` as few as at first. A node that stays keeps the focus. */
+  /** Shows other items, as many as before, or `afresh` as few as at first. What has the focus keeps it. */
   show(items, { afresh = false } = {}) {
     this.#items = items;
     this.#shown = Math.min(items.length, afresh ? this.#step : Math.max(this.#shown, this.#step));
     const nodes = items.slice(0, this.#shown).map(this.#make);
     const wanted = new Set(nodes);
     for (const node of [...this.#container.children]) if (!wanted.has(node)) node.remove();
+    const focused = document.activeElement;
     let place = this.#container.firstElementChild;
     for (const node of nodes) {
       if (node === place) place = place.nextElementSibling;
       else this.#container.insertBefore(node, place);
     }
+    // A node that is moved loses it.
+    if (this.#container.contains(focused)) focused.focus({ preventScroll: true });
     this.#offer();
   }
 

@@ -26,6 +26,7 @@ const [list, search, order, failingOnly, count, notice, refreshButton, automatic
 
 let groups = [];
 let found = [];
+let turns = 0;
 const rows = new Map();
 const open = new Set();
 const growing = new GrowingList(list, rowOf, { step: STEP });
@@ -56,10 +57,12 @@ export async function startGroups() {
 
 /** Asks the gateway for all groups; what was shown stays where it does not answer. */
 async function refresh() {
+  const turn = ++turns;
   list.setAttribute("aria-busy", "true");
-  refreshButton.disabled = document.activeElement !== refreshButton;
   try {
     const answer = await fetchOverview();
+    // Of two that are under way, the one that was asked for last tells what is.
+    if (turn !== turns) return;
     setClock(answer.now);
     groups = decoded(answer);
     clearErrors();
@@ -68,7 +71,6 @@ async function refresh() {
     return;
   } finally {
     list.setAttribute("aria-busy", "false");
-    refreshButton.disabled = false;
   }
   const known = new Set(groups.map(({ id }) => id));
   for (const id of rows.keys()) if (!known.has(id)) rows.delete(id);
@@ -158,10 +160,10 @@ function makeRow(group) {
     labelChips(group.labels),
   );
   const meta = element("div", { class: "meta" });
-  const found = element("p", { class: "matches" });
+  const hits = element("p", { class: "matches" });
   const head = element("div", { class: "group-head" }, element("h2", {}, disclosure), meta, deleteButton(group));
   const row = {
-    element: element("article", { class: "group", role: "listitem" }, head, found, body),
+    element: element("div", { class: "group", role: "listitem" }, head, hits, body),
     body,
     disclosure,
     shown: null,
@@ -186,9 +188,9 @@ function makeRow(group) {
       ),
     );
     const names = matches(latest, search.value);
-    found.hidden = names.length === 0;
+    hits.hidden = names.length === 0;
     const told = names.slice(0, 4).flatMap((name, index) => [index ? ", " : "", element("code", {}, name)]);
-    found.replaceChildren("Has ", ...told, names.length > 4 ? ` and ${names.length - 4} more like it` : "");
+    hits.replaceChildren("Has ", ...told, names.length > 4 ? ` and ${names.length - 4} more like it` : "");
     showBody(row);
   }
 }
@@ -230,8 +232,10 @@ async function showBody(row) {
   if (!body.hasChildNodes()) body.append(element("p", { class: "facts" }, "Loading …"));
   try {
     if (group.path === null) throw new Error("no path names it");
-    showGroup(body, await fetchGroup(group.path));
+    const answer = await fetchGroup(group.path);
+    if (row.shown === version) showGroup(body, answer);
   } catch (error) {
+    if (row.shown !== version) return;
     const again = () => {
       row.shown = null;
       showBody(row);
