@@ -21,6 +21,7 @@ __init__.py
 strategies.py hypothesis_plugin.py
 journal/sqlite.py journal/__init__.py journal/pushgateway.py
 gateway/complaints.py gateway/verdicts.py gateway/api.py
+gateway/page/data.py gateway/page/document.py gateway/page/__init__.py
 gateway/messages.py gateway/encodings.py gateway/own.py gateway/router.py gateway/handler.py
 gateway/asgi.py gateway/wsgi.py gateway/__init__.py
 cli/inputs.py cli/progress.py cli/replace.py cli/options.py cli/client.py cli/outcome.py
