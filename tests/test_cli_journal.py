@@ -109,22 +109,22 @@ def test_check(file: Path, tmp_path: Path) -> None:
 
 def test_all_damage_is_told_and_the_rest_is_dumped(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute("UPDATE families SET body = 'x' WHERE name = 'depth'")
+        connection.execute("UPDATE pushes SET body = 'x' WHERE CAST(body AS TEXT) GLOB '*depth*'")
         connection.execute("UPDATE groups SET push_time_ns = 1 WHERE key = ?", ('{"job":"b"}',))
         connection.commit()
     before = file.read_bytes()
     result = run("check", file)
     assert result.exit_code == 1
     first, second = result.stdout.splitlines()
-    assert first == f'{file}: the checksum of group \'{{"job":"b"}}\' is not that of its rows'
-    assert second.startswith(f"{file}: the checksum of metric family 'depth' of group '{{\"instance\":")
+    assert first == f'{file}: the checksum of group \'{{"job":"b"}}\' is not that of its row'
+    assert second.startswith(f'{file}: the checksum of a push of group \'{{"instance":')
     assert run("dump", file).exit_code == 1
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("DELETE FROM groups WHERE push_time_ns = 1")
         connection.commit()
     result = run("dump", file)
     assert result.exit_code == 1
-    assert "is damaged: the checksum of metric family 'depth'" in result.stderr
+    assert "is damaged: the checksum of a push of group" in result.stderr
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("DELETE FROM groups WHERE id = 1")
         connection.execute("UPDATE groups SET id = 0 WHERE key = ?", ('{"job":"a"}',))

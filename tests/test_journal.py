@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expofmt import Exemplar, LabelSet, MetricFamily, MetricType, Sample, parse
+from expofmt import Exemplar, LabelSet, MetricFamily, MetricType, Sample, parse, render
 from expofmt.grouping import GroupingKey
 from expofmt.groups import Change, ChangeKind, Group, JournalError, changed
 from expofmt.journal import DamagedJournalError, SqliteJournal
@@ -192,7 +192,7 @@ def test_what_is_written_otherwise_than_it_is_bound_comes_back(tmp_path: Path, e
 
 def test_a_change_of_no_group_is_a_programming_error(tmp_path: Path) -> None:
     with SqliteJournal(tmp_path / "j") as journal:
-        with pytest.raises(ValueError, match="is of a group"):
+        with pytest.raises(ValueError, match="only a wipe is a change of no group"):
             journal.append([put(1, 1), Change(ChangeKind.FAIL, 1)])
         assert list(journal.replay()) == []
 
@@ -202,10 +202,27 @@ def test_the_file_can_be_read_by_any_sqlite(tmp_path: Path) -> None:
         journal.append([replace(put(5, 1, families=1, series=1), lifetime_ns=7)])
     with closing(sqlite3.connect(tmp_path / "j")) as connection:
         groups = connection.execute("SELECT key, push_time_ns, failure_time_ns, lifetime_ns FROM groups").fetchall()
-        families = connection.execute("SELECT name, time_ns, body FROM families").fetchall()
+        pushes = connection.execute("SELECT time_ns, body FROM pushes").fetchall()
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert groups == [('{"job":"a"}', 5, 0, 7)]
-    assert families == [("m0", 5, b'# HELP m0 Help.\n# TYPE m0 gauge\nm0{i="0",job="a"} 1\n')]
+    assert pushes == [(5, b'# HELP m0 Help.\n# TYPE m0 gauge\nm0{i="0",job="a"} 1\n')]
+
+
+def test_what_posts_have_replaced_is_dropped(tmp_path: Path, engine: str) -> None:
+    large = put(1, 1, families=200)
+    first, second = (replace(put(0, 0, families=n), kind=ChangeKind.POST) for n in (1, 2))
+    groups = folded([large])
+    with SqliteJournal(tmp_path / "j") as journal:
+        journal.append([large])
+        for time_ns in range(2, 2000, 2):
+            posts = [replace(first, time_ns=time_ns), replace(second, time_ns=time_ns + 1)]
+            journal.append(posts)
+            folded(posts, groups)
+        assert folded(journal.replay()) == groups
+        assert list(journal.problems()) == []
+    with closing(sqlite3.connect(tmp_path / "j")) as connection:
+        (total,) = connection.execute("SELECT sum(length(body)) FROM pushes").fetchone()
+    assert total <= 3 * len(render(large.families))
 
 
 def test_the_file_stays_small_and_shrinks(tmp_path: Path) -> None:
@@ -510,11 +527,11 @@ def test_a_truncated_file_is_found(tmp_path: Path, sound: tuple[bytes, Groups]) 
 @pytest.mark.parametrize(
     ("statement", "says"),
     [
-        ("UPDATE families SET body = 'up'", "checksum of metric family"),
-        ("UPDATE families SET name = 'z' WHERE name = 'm0'", "checksum of metric family 'z'"),
-        ("DELETE FROM families WHERE name = 'm0'", "checksum of group"),
+        ("UPDATE pushes SET body = 'up'", "checksum of a push of group"),
+        ("UPDATE pushes SET time_ns = 7", "checksum of a push of group"),
+        ("DELETE FROM pushes", "the pushes of group .* are not those"),
         ("UPDATE groups SET push_time_ns = 7", "checksum of group"),
-        ("DELETE FROM groups", "families of a group 1 that is not there"),
+        ("DELETE FROM groups", "pushes of a group 1 that is not there"),
         ("UPDATE groups SET key = '[]'", "checksum"),
         ("CREATE TABLE more (a)", "tables are not those"),
         ("PRAGMA user_version = 0", "there is no schema 0"),
@@ -570,8 +587,8 @@ def test_a_key_that_is_none(tmp_path: Path, key: str) -> None:
     path = tmp_path / "j"
     SqliteJournal(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        checksum = zlib.crc32(repr((1, key, 1, 0, None)).encode())
-        connection.execute("INSERT INTO groups VALUES (1, ?, 1, 0, NULL, ?)", (key, checksum))
+        checksum = zlib.crc32(repr((1, key, 1, 0, None, 0, 0, 0)).encode())
+        connection.execute("INSERT INTO groups VALUES (1, ?, 1, 0, NULL, 0, 0, 0, ?)", (key, checksum))
         connection.commit()
     with SqliteJournal(path) as journal:
         with pytest.raises(DamagedJournalError, match="no grouping key"):

@@ -1,18 +1,19 @@
-"""A journal in an SQLite file: the state that the changes lead to, a row for each family of each group.
+"""A journal in an SQLite file: the state that the changes lead to, as groups and the pushes that they are made of.
 
-A change replaces the rows that it is about, in one transaction with the others of its batch. So there is no log to be
-compacted: the file holds what is alive, to read it is to start up, and it is about as large as what is alive.
-The write-ahead log is on disk before an append returns (``synchronous=FULL``).
+A change replaces the rows that it makes void, in one transaction with the others of its batch; what posts have replaced
+in part is dropped when it is most of a group. So there is no log to be compacted: the file holds little more than what
+is alive, and to read it is to start up. The write-ahead log is on disk before an append returns (``synchronous=FULL``).
 
 What a reader with any SQLite shell finds:
 
 * ``groups``: ``key`` is a JSON object of the grouping labels, sorted by name. ``push_time_ns`` and ``failure_time_ns``
   are those of the last push and the last refused one, 0 for never; ``lifetime_ns`` is NULL for a group that does not
   expire.
-* ``families``: ``body`` is the family in the text format, its samples in the order in which they were pushed;
-  ``time_ns`` is that of the push that set it.
+* ``pushes``: ``body`` is families in the text format, their samples in the order in which they were pushed, at
+  ``time_ns``. In order of their ids, a family takes the place of an earlier one of its name.
 * ``checksum`` is the CRC-32 of the rest of the row, since SQLite tells a damaged page from a sound one by its
-  structure only; that of a group takes in those of its families, so that none is missing.
+  structure only. ``pushes`` of a group is the sum of the checksums of its pushes, so that none is missing; ``bytes``
+  is how long they are together, ``whole_bytes`` how long they were when none of them was replaced in part.
 
 ``application_id`` in the header of the file says that it is a journal of expofmt, ``user_version`` of which schema.
 Both are there from the first moment at which the file has its name.
@@ -26,20 +27,20 @@ import sqlite3
 import sys
 import weakref
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from .. import engine
 from ..diagnostics import ExpositionError
 from ..grouping import GroupingKey
 from ..groups import Change, ChangeKind, Group, JournalError, StoredFamily, retold
-from ..model import TEXT_SUFFIXES, MetricFamily
+from ..model import MetricFamily
 from ..parse import parse
 from ..quoting import visible
 from ..values import INT64_MAX, INT64_MIN
@@ -60,17 +61,20 @@ CREATE TABLE groups (
     push_time_ns INTEGER NOT NULL,
     failure_time_ns INTEGER NOT NULL,
     lifetime_ns INTEGER,
+    bytes INTEGER NOT NULL,
+    whole_bytes INTEGER NOT NULL,
+    pushes INTEGER NOT NULL,
     checksum INTEGER NOT NULL
 )""",
     """\
-CREATE TABLE families (
+CREATE TABLE pushes (
+    id INTEGER PRIMARY KEY,
     group_id INTEGER NOT NULL,
-    name TEXT NOT NULL,
     time_ns INTEGER NOT NULL,
     body BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY (group_id, name)
-) WITHOUT ROWID""",
+    checksum INTEGER NOT NULL
+)""",
+    "CREATE INDEX pushes_by_group ON pushes (group_id)",
 )
 
 # Where SQLite's header keeps what it is told by these pragmas.
@@ -87,6 +91,12 @@ _BUSY_SECONDS: Final = 2.0
 _PAGES_GIVEN_BACK: Final = 64
 # How much a log that grew in one large batch may keep of its size.
 _LOG_BYTES: Final = 16 << 20
+# A group is written anew when its pushes are so many times as long as they were when none of them was replaced in part,
+# at least so many bytes.
+_OVERGROWN: Final = 3
+_SMALL: Final = 4096
+# How many rows a statement is given at most. The interpreter's lock is let go and waited for again with each statement.
+_ROWS: Final = 64
 
 
 class DamagedJournalError(JournalError):
@@ -98,29 +108,41 @@ class DamagedJournalError(JournalError):
 
 
 class _Group(NamedTuple):
-    """A row of ``groups``."""
+    """A row of ``groups``, but for its checksum."""
 
     id: int
     key: str
     push_time_ns: int
     failure_time_ns: int
     lifetime_ns: int | None
+    bytes: int = 0
+    whole_bytes: int = 0
+    pushes: int = 0
 
-    def checksum(self, families: Sequence[int]) -> int:
-        """That of the row, given those of its families in order of their names."""
-        return zlib.crc32(repr((*self, *families)).encode())
+    def checksum(self) -> int:
+        """That of the row."""
+        return zlib.crc32(repr(tuple(self)).encode())
 
 
-class _Family(NamedTuple):
-    """A row of ``families``."""
+_GROUP_COLUMNS: Final = ", ".join(_Group._fields)
 
-    name: str
+
+class _Push(NamedTuple):
+    """A row of ``pushes``, but for its number and the group's."""
+
     time_ns: int
     body: bytes
+    checksum: int
 
-    def checksum(self, key: str) -> int:
-        """That of the row, given the key of its group."""
-        return zlib.crc32(self.body, zlib.crc32(repr((key, self.name, self.time_ns)).encode()))
+    @classmethod
+    def of(cls, key: str, time_ns: int, body: bytes) -> Self:
+        """The row for a group of this key."""
+        return cls(time_ns, body, zlib.crc32(body, zlib.crc32(f"{time_ns} {key}".encode())))
+
+    def is_sound(self, key: str) -> bool:
+        """Whether the checksum is that of the rest of the row; a damaged one may hold anything."""
+        body: object = self.body
+        return isinstance(body, bytes) and self == self.of(key, self.time_ns, body)
 
 
 class SqliteJournal:
@@ -199,13 +221,15 @@ class SqliteJournal:
         if self._reading:
             raise JournalError(f"{visible(str(self.path))}: is being replayed; go through to the end first")
         changes = [self._timed(change) for change in changes]
-        rows = [self._rows(change) for change in changes]
-        _roll_back(connection)
         with self._speaking_of("cannot be written to; nothing was recorded"):
+            rows = [
+                (change, _pushes(_key_text(change.key), change.time_ns, change.families) if change.families else [])
+                for change in changes
+            ]
+            _roll_back(connection)
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                for change, bodies in zip(changes, rows, strict=True):
-                    _apply(connection, change, bodies)
+                _record(connection, rows)
                 _give_back_pages(connection)
                 connection.execute("COMMIT")
             except BaseException:
@@ -224,8 +248,8 @@ class SqliteJournal:
         with self._speaking_of("cannot be read"), self._one_moment(connection):
             for problem in _structure_problems(connection):
                 raise DamagedJournalError(problem)
-            for group, checksum, families in _stored(connection):
-                yield from retold(_group(group, checksum, families))
+            for rows in _stored(connection):
+                yield from retold(_sound_group(*rows))
 
     def problems(self) -> Iterator[str]:
         """All that is damaged, a line each; none for a journal that is whole.
@@ -245,9 +269,9 @@ class SqliteJournal:
                 yield problem
             if broken:
                 return
-            for group, checksum, families in _stored(connection):
+            for rows in _stored(connection):
                 try:
-                    _group(group, checksum, families)
+                    _sound_group(*rows)
                 except DamagedJournalError as error:
                     self._damaged = True
                     yield str(error)
@@ -293,24 +317,6 @@ class SqliteJournal:
                 "64 bits"
             )
         return int(time_ns)  # of a bool, too, which is written as a word
-
-    def _rows(self, change: Change) -> list[_Family]:
-        """The rows of a change's families. Raises JournalError for what would not come back as it is."""
-        bodies = [engine.encode_exact([family]) for family in change.families]
-        names = [family.name for family in change.families]
-        try:
-            together = _families(bodies, names)
-        except (ExpositionError, KeyError):
-            together = []
-        if together != [*change.families]:
-            for family, body in zip(change.families, bodies, strict=True):
-                if not _reads_back(family, body):
-                    what = f"metric family {family.name!r} of group {_shown(change.key)}"
-                    raise JournalError(
-                        f"{visible(str(self.path))}: {what} cannot be recorded: the text format does not hold all of it"
-                    )
-        # A name may be of a subclass of str, such as an enum, which is written in another way.
-        return [_Family(str.__str__(name), change.time_ns, body) for name, body in zip(names, bodies, strict=True)]
 
     def _look_at_schema(self) -> None:
         connection = self._usable()
@@ -374,44 +380,125 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
-def _apply(connection: sqlite3.Connection, change: Change, families: Sequence[_Family]) -> None:
-    """Do to the rows what the change does to the groups."""
-    if change.kind is ChangeKind.WIPE:
-        connection.execute("DELETE FROM families")
+class _Changed:
+    """A group as a batch leaves it."""
+
+    def __init__(self, row: _Group) -> None:
+        self.row = row
+        # Whether all pushes that are in the file are void.
+        self.is_cleared = False
+        self.pushes: list[_Push] = []
+
+    def put(self, change: Change, pushes: Sequence[_Push]) -> None:
+        """Take up a put or a post."""
+        row = self.row
+        if change.kind is ChangeKind.PUT:
+            self.is_cleared = True
+            self.pushes.clear()
+            row = row._replace(bytes=0, whole_bytes=sum(len(push.body) for push in pushes), pushes=0)
+        self.pushes += pushes
+        self.row = row._replace(
+            push_time_ns=change.time_ns,
+            lifetime_ns=change.lifetime_ns,
+            bytes=row.bytes + sum(len(push.body) for push in pushes),
+            pushes=row.pushes + sum(push.checksum for push in pushes),
+        )
+
+
+def _record(connection: sqlite3.Connection, changes: Sequence[tuple[Change, list[_Push]]]) -> None:
+    """Do to the rows what the changes do to the groups: all of them in a few statements."""
+    wipes = [index for index, (change, _) in enumerate(changes) if change.kind is ChangeKind.WIPE]
+    if wipes:
+        connection.execute("DELETE FROM pushes")
         connection.execute("DELETE FROM groups")
-        return
-    if change.key is None:
-        raise ValueError(f"a change of kind {change.kind} is of a group")
-    key = _key_text(change.key)
-    found = connection.execute(
-        "SELECT id, key, push_time_ns, failure_time_ns, lifetime_ns FROM groups WHERE key = ?", (key,)
-    ).fetchone()
-    if change.kind in (ChangeKind.DELETE, ChangeKind.EXPIRE):
-        if found:
-            connection.execute("DELETE FROM families WHERE group_id = ?", found[:1])
-            connection.execute("DELETE FROM groups WHERE id = ?", found[:1])
-        return
-    if found:
-        group = _Group(*found)
-    else:
-        (last,) = connection.execute("SELECT max(id) FROM groups").fetchone()
-        group = _Group((last or 0) + 1, key, 0, 0, change.lifetime_ns)
-    if change.kind is ChangeKind.FAIL:
-        group = group._replace(failure_time_ns=change.time_ns)
-    else:
-        group = group._replace(push_time_ns=change.time_ns, lifetime_ns=change.lifetime_ns)
-    if change.kind is ChangeKind.PUT and found:
-        connection.execute("DELETE FROM families WHERE group_id = ?", (group.id,))
-    connection.executemany(
-        "INSERT OR REPLACE INTO families (group_id, name, time_ns, body, checksum) VALUES (?, ?, ?, ?, ?)",
-        [(group.id, *family, family.checksum(key)) for family in families],
+        changes = changes[wipes[-1] + 1 :]
+    keys = dict.fromkeys((_key_text(change.key),) for change, _ in changes)
+    found = map(_Group._make, _run(connection, f"SELECT {_GROUP_COLUMNS} FROM groups WHERE key IN", keys))
+    groups = {row.key: _Changed(row) for row in found}
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM groups").fetchone()
+    deleted: set[int] = set()
+    for change, pushes in changes:
+        key = _key_text(change.key)
+        if change.kind in (ChangeKind.DELETE, ChangeKind.EXPIRE):
+            if key in groups:
+                deleted.add(groups.pop(key).row.id)
+            continue
+        if key not in groups:
+            last += 1
+            groups[key] = _Changed(_Group(last, key, 0, 0, change.lifetime_ns))
+        group = groups[key]
+        if change.kind is ChangeKind.FAIL:
+            group.row = group.row._replace(failure_time_ns=change.time_ns)
+        else:
+            group.put(change, pushes)
+    cleared = {group.row.id for group in groups.values() if group.is_cleared}
+    _run(connection, "DELETE FROM pushes WHERE group_id IN", [(id,) for id in cleared | deleted])
+    _run(connection, "DELETE FROM groups WHERE id IN", [(id,) for id in deleted])
+    _add_pushes(connection, groups.values())
+    large = [group for group in groups.values() if group.row.bytes > _OVERGROWN * max(group.row.whole_bytes, _SMALL)]
+    for group in large:
+        _rewrite(connection, group)
+    rows = [group.row for group in groups.values()]
+    _run(
+        connection,
+        f"INSERT OR REPLACE INTO groups ({_GROUP_COLUMNS}, checksum)",
+        [(*row, row.checksum()) for row in rows],
     )
-    checksums = connection.execute("SELECT checksum FROM families WHERE group_id = ? ORDER BY name", (group.id,))
-    connection.execute(
-        "INSERT OR REPLACE INTO groups (id, key, push_time_ns, failure_time_ns, lifetime_ns, checksum) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (*group, group.checksum([checksum for (checksum,) in checksums])),
-    )
+
+
+def _add_pushes(connection: sqlite3.Connection, groups: Iterable[_Changed]) -> None:
+    rows = [(group.row.id, *push) for group in groups for push in group.pushes]
+    _run(connection, "INSERT INTO pushes (group_id, time_ns, body, checksum)", rows)
+
+
+def _rewrite(connection: sqlite3.Connection, group: _Changed) -> None:
+    """Leave of a group's pushes what later ones have not replaced."""
+    id, key = group.row[:2]
+    stored = connection.execute("SELECT time_ns, body, checksum FROM pushes WHERE group_id = ? ORDER BY id", (id,))
+    by_time: dict[int, list[MetricFamily]] = {}
+    for family, time_ns in _group(group.row, list(map(_Push._make, stored))).families.values():
+        by_time.setdefault(time_ns, []).append(family)
+    group.pushes = [push for time_ns, families in by_time.items() for push in _pushes(key, time_ns, families)]
+    total = sum(len(push.body) for push in group.pushes)
+    group.row = group.row._replace(bytes=total, whole_bytes=total, pushes=sum(push.checksum for push in group.pushes))
+    connection.execute("DELETE FROM pushes WHERE group_id = ?", (id,))
+    _add_pushes(connection, [group])
+
+
+def _pushes(key: str, time_ns: int, families: Sequence[MetricFamily]) -> list[_Push]:
+    """Rows that families are read back from. Raises JournalError for a family that would not come back as it is."""
+    together = engine.encode_exact(families)
+    if _reads_back(together, families):
+        return [_Push.of(key, time_ns, together)]
+    # Perhaps a family takes another's lines for its own.
+    bodies = [engine.encode_exact([family]) for family in families]
+    for family, body in zip(families, bodies, strict=True):
+        if not _reads_back(body, [family]):
+            what = f"metric family {family.name!r} of group {_key(key)}"
+            raise JournalError(f"{what} cannot be recorded: the text format does not hold all of it")
+    return [_Push.of(key, time_ns, body) for body in bodies]
+
+
+def _reads_back(body: bytes, families: Sequence[MetricFamily]) -> bool:
+    try:
+        return [*parse(body).values()] == [*families]
+    except ExpositionError:
+        return False
+
+
+def _run(connection: sqlite3.Connection, statement: str, rows: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What a statement gives that ends in a table of these rows: many at a time, and in few different lengths, since
+    each length is a statement of its own to SQLite.
+    """
+    found: list[tuple[Any, ...]] = []
+    left = [*rows]
+    while left:
+        count = min(_ROWS, 1 << len(left).bit_length() - 1)
+        values = ", ".join([f"({', '.join('?' * len(left[0]))})"] * count)
+        table = f"(VALUES {values})" if statement.endswith(" IN") else f"VALUES {values}"
+        found += connection.execute(f"{statement} {table}", [*chain.from_iterable(left[:count])]).fetchall()
+        del left[:count]
+    return found
 
 
 def _give_back_pages(connection: sqlite3.Connection) -> None:
@@ -424,70 +511,48 @@ def _give_back_pages(connection: sqlite3.Connection) -> None:
                 connection.execute("PRAGMA incremental_vacuum(1)")  # Python's sqlite3 makes but one step of it
 
 
-def _stored(connection: sqlite3.Connection) -> Iterator[tuple[_Group, int, list[tuple[_Family, int]]]]:
-    """Each group with its families in order of their names, and the checksums that stand beside them."""
-    groups = connection.execute(
-        "SELECT id, key, push_time_ns, failure_time_ns, lifetime_ns, checksum FROM groups ORDER BY id"
-    ).fetchall()
-    rows = connection.execute("SELECT group_id, name, time_ns, body, checksum FROM families ORDER BY group_id, name")
-    families = groupby(rows, key=itemgetter(0))
-    owner, of_owner = next(families, (None, iter(())))
+def _stored(connection: sqlite3.Connection) -> Iterator[tuple[_Group, int, list[_Push]]]:
+    """Each group, the checksum that stands beside it, and its pushes in order."""
+    groups = connection.execute(f"SELECT {_GROUP_COLUMNS}, checksum FROM groups ORDER BY id").fetchall()
+    rows = connection.execute("SELECT group_id, time_ns, body, checksum FROM pushes ORDER BY group_id, id")
+    pushes = groupby(rows, key=itemgetter(0))
+    owner, of_owner = next(pushes, (None, iter(())))
     for *group, checksum in groups:
-        own: list[tuple[_Family, int]] = []
+        own: list[_Push] = []
         if owner == group[0]:
-            own = [(_Family(*row[1:4]), row[4]) for row in of_owner]
-            owner, of_owner = next(families, (None, iter(())))
-        yield _Group(*group), checksum, own
+            own = [_Push._make(row[1:]) for row in of_owner]
+            owner, of_owner = next(pushes, (None, iter(())))
+        yield _Group._make(group), checksum, own
     if owner is not None:
-        raise DamagedJournalError(f"families of a group {owner} that is not there")
+        raise DamagedJournalError(f"pushes of a group {owner} that is not there")
 
 
-def _group(row: _Group, checksum: int, rows: Sequence[tuple[_Family, int]]) -> Group:
+def _sound_group(row: _Group, checksum: int, pushes: Sequence[_Push]) -> Group:
     """The group that these rows tell of. Raises DamagedJournalError."""
-    for family, stands in rows:
-        body: object = family.body  # a damaged row may hold anything
-        if not isinstance(body, bytes) or family.checksum(row.key) != stands:
-            raise DamagedJournalError(
-                f"the checksum of metric family {family.name!r} of group {row.key!r} is not that of its row"
-            )
-    if row.checksum([stands for _, stands in rows]) != checksum:
-        raise DamagedJournalError(f"the checksum of group {row.key!r} is not that of its rows")
-    key = _key(row.key)
-    by_time: dict[int, list[_Family]] = {}
-    for family, _ in rows:
-        by_time.setdefault(family.time_ns, []).append(family)
+    if row.checksum() != checksum:
+        raise DamagedJournalError(f"the checksum of group {row.key!r} is not that of its row")
+    return _group(row, pushes)
+
+
+def _group(row: _Group, pushes: Sequence[_Push]) -> Group:
+    for push in pushes:
+        if not push.is_sound(row.key):
+            raise DamagedJournalError(f"the checksum of a push of group {row.key!r} is not that of its row")
+    if row.pushes != sum(push.checksum for push in pushes):
+        raise DamagedJournalError(f"the pushes of group {row.key!r} are not those that it had")
     stored: dict[str, StoredFamily] = {}
-    for time_ns, families in by_time.items():
+    for push in pushes:
         try:
-            read = _families([family.body for family in families], [family.name for family in families])
-        except (ExpositionError, KeyError) as error:
+            read = parse(push.body)
+        except ExpositionError as error:
             raise DamagedJournalError(f"group {row.key!r}: {error}") from error
-        stored.update((family.name, StoredFamily(family, time_ns)) for family in read)
-    return Group(key, MappingProxyType(stored), row.push_time_ns, row.failure_time_ns, row.lifetime_ns)
+        stored.update((name, StoredFamily(family, push.time_ns)) for name, family in read.items())
+    return Group(_key(row.key), MappingProxyType(stored), row.push_time_ns, row.failure_time_ns, row.lifetime_ns)
 
 
-def _families(bodies: Sequence[bytes], names: Sequence[str]) -> list[MetricFamily]:
-    """The families of these names, each from its text. Raises ExpositionError."""
-    with suppress(ExpositionError):
-        # In one go, unless a family takes another's lines for its own.
-        together = parse(b"".join(bodies))
-        if [*together] == [*names] and not any(
-            name + suffix in together
-            for name, family in together.items()
-            for suffix in TEXT_SUFFIXES.get(family.type, ())
-        ):
-            return [*together.values()]
-    return [parse(body, filename=f"metric family {name!r}")[name] for body, name in zip(bodies, names, strict=True)]
-
-
-def _reads_back(family: MetricFamily, body: bytes) -> bool:
-    try:
-        return _families([body], [family.name]) == [family]
-    except (ExpositionError, KeyError):
-        return False
-
-
-def _key_text(key: GroupingKey) -> str:
+def _key_text(key: GroupingKey | None) -> str:
+    if key is None:
+        raise ValueError("only a wipe is a change of no group")
     return json.dumps(dict(key.labels.pairs), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -497,10 +562,6 @@ def _key(text: str) -> GroupingKey:
         return GroupingKey(labels.pop("job"), labels)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedJournalError(f"{text!r} is no grouping key") from error
-
-
-def _shown(key: GroupingKey | None) -> str:
-    return "" if key is None else str(key.labels)
 
 
 # --- the file
