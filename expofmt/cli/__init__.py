@@ -21,6 +21,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "merge": "Unite several expositions in one.",
     "diff": "Tell what changed between two expositions.",
     "stats": "Count series by family and by label.",
+    "serve": "Serve what jobs push, in the place of Prometheus Pushgateway.",
     "journal": "Read and check a gateway's journal, or fill it from a Pushgateway.",
     "explain": "Tell what a code means.",
 }

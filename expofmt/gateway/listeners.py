@@ -32,7 +32,8 @@ def bound(address: str) -> socket.socket:
         return _bound_vsock(address)
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not port or (":" in host and not bracketed):
+    # The C library takes a port that is too large modulo 65536.
+    if not colon or not port or (":" in host and not bracketed) or (port.isdecimal() and int(port[:9]) > 65535):
         raise ValueError(f"`{address}` is no address: expected host:port, such as :9091 or [::1]:9091")
     host = host[1:-1] if bracketed else host
     try:
