@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -677,3 +678,18 @@ def test_a_full_disk_refuses_pushes_and_goes_on_serving(tmp_path: Path, monkeypa
         running.stop()
     with SqliteJournal(path) as journal:
         assert {key.job for key in GroupStore(journal=journal).groups} == set(kept)
+
+
+def test_more_connections_than_files_may_be_open() -> None:
+    limit = 40
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    with serving(preexec_fn=limited) as running:
+        clients = [running.connect() for _ in range(2 * limit)]
+        for client in clients:
+            client.close()
+        assert running.request("GET", "/-/ready") == (200, b"OK")
+        assert running.stop() == 0
+    assert 0 < sum("Too many open files" in line for line in running.log) < 20

@@ -70,14 +70,20 @@ class Handler(logging.Handler):
     def __init__(self, log: Log) -> None:
         super().__init__()
         self._log = log
+        self._last = ("", 0.0)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass on one record."""
+        message = " ".join(record.getMessage().split())
+        said, at = self._last
+        if message == said and record.created - at < 1:
+            return  # asyncio says for each connection that waits that there are too many open files
+        self._last = (message, record.created)
         level = "error" if record.levelno >= logging.ERROR else "warn" if record.levelno >= logging.WARNING else "debug"
         fields = {}
         if record.exc_info and record.exc_info[1] is not None:
             fields["err"] = repr(record.exc_info[1])
-        self._log(level, record.getMessage().strip(), fields)
+        self._log(level, message, fields)
 
 
 def _quoted(value: str) -> str:

@@ -25,6 +25,8 @@ __all__ = ["Server"]
 _BACKLOG: Final = 2048
 _WATCH_SECONDS: Final = 1.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# What the libraries have to say.
+_LOGGERS: Final = ("uvicorn.error", "asyncio")
 # The first byte of a TLS connection.
 _HANDSHAKE: Final = b"\x16"
 # As Go answers, to the byte.
@@ -78,9 +80,9 @@ class Server(uvicorn.Server):
         Raises OSError where it cannot listen.
         """
         handler = Handler(self._log)
-        logger = logging.getLogger("uvicorn.error")
-        logger.propagate = False
-        logger.addHandler(handler)
+        for logger in (loggers := list(map(logging.getLogger, _LOGGERS))):
+            logger.propagate = False
+            logger.addHandler(handler)
         before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
         try:
             try:
@@ -92,7 +94,8 @@ class Server(uvicorn.Server):
         finally:
             for each, old in before.items():
                 signal.signal(each, old)
-            logger.removeHandler(handler)
+            for logger in loggers:
+                logger.removeHandler(handler)
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
