@@ -132,6 +132,16 @@ def test_a_journal_that_another_gateway_has_open_is_refused(tmp_path: Path) -> N
         assert "in use" in done.stderr
 
 
+@pytest.mark.parametrize("module", ["uvicorn", "httptools", "prometheus_client", "yaml", "bcrypt"])
+def test_what_is_not_installed_is_told(tmp_path: Path, module: str) -> None:
+    (tmp_path / "web.yml").write_text("basic_auth_users: {}")
+    flags = ["serve", "--web.listen-address=127.0.0.1:0", f"--web.config.file={tmp_path}/web.yml"]
+    code = f"import sys\nsys.modules[{module!r}] = None\nfrom expofmt.cli import main\nmain({flags!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert 'pip install "expofmt[gateway]"' in done.stderr
+
+
 def test_the_version_goes_to_stdout() -> None:
     done = run("--version")
     assert (done.returncode, done.stderr) == (0, "")
@@ -361,7 +371,7 @@ def served_certificate(running: Serving, client: trustme.LeafCert | None = None)
 def test_tls_with_certificates_that_change(tmp_path: Path) -> None:
     write_certificate(tmp_path, CA.issue_cert("localhost"))
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n")
-    with serving("--web.config.file", tmp_path / "web.yml") as running:
+    with serving("--web.config.file", tmp_path / "web.yml", "--web.header-timeout=2s") as running:
         first = served_certificate(running)
         assert first[0] == 200
         assert served_certificate(running) == first
