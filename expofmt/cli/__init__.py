@@ -21,6 +21,7 @@ SUMMARIES: Final[Mapping[str, str]] = {
     "merge": "Unite several expositions in one.",
     "diff": "Tell what changed between two expositions.",
     "stats": "Count series by family and by label.",
+    "serve": "Serve what jobs push, in the place of Prometheus Pushgateway.",
     "push": "Replace the metrics of a group at a Pushgateway.",
     "pushadd": "Replace those of a group's metrics that have the same names.",
     "delete": "Delete a group of metrics at a Pushgateway.",

@@ -1,0 +1,234 @@
+"""A server for the gateway's application: uvicorn on any number of sockets, with TLS, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from .asgi import ASGIApp
+from .connection import Connection, TimeLimits
+from .listeners import shown
+from .logs import Handler, Log
+from .webconfig import WebConfigError, WebConfigFile, authenticated
+
+__all__ = ["Server"]
+
+_BACKLOG: Final = 2048
+_WATCH_SECONDS: Final = 1.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# What the libraries have to say.
+_LOGGERS: Final = ("uvicorn.error", "asyncio")
+# The first byte of a TLS connection.
+_HANDSHAKE: Final = b"\x16"
+# As Go answers, to the byte.
+_NOT_TLS: Final = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+
+
+class Server(uvicorn.Server):
+    """Serves an application on sockets that are bound, until SIGINT, SIGTERM or :meth:`stop`.
+
+    It ends gracefully then: it accepts no more connections, finishes the requests that it has, and returns. A second
+    SIGINT does not wait for them. ``web_config`` is who may come in, and how. For the main thread, once.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listeners: Sequence[socket.socket],
+        *,
+        web_config: WebConfigFile | None = None,
+        limits: TimeLimits | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self._log = log or Log()
+        if web_config is not None:
+            app = authenticated(app, web_config, on_error=self._tell_broken)
+        config = uvicorn.Config(
+            app,
+            interface="asgi3",
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            workers=1,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+        )
+        super().__init__(config)
+        self._listeners = listeners
+        self._web_config = web_config
+        self._limits = limits or TimeLimits()
+        self._watcher: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """End gracefully; any thread may ask for it."""
+        self.should_exit = True
+
+    def serve_until_stopped(self, on_stopped: Callable[[], None] | None = None) -> None:
+        """Serve; ``on_stopped`` is called when the last request is done, while signals still do no harm.
+
+        Raises OSError where it cannot listen.
+        """
+        handler = Handler(self._log)
+        for logger in (loggers := list(map(logging.getLogger, _LOGGERS))):
+            logger.propagate = False
+            logger.addHandler(handler)
+        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
+        try:
+            try:
+                with asyncio.Runner() as runner:
+                    runner.run(self.serve())
+            finally:
+                if on_stopped is not None:
+                    on_stopped()
+        finally:
+            for each, old in before.items():
+                signal.signal(each, old)
+            for logger in loggers:
+                logger.removeHandler(handler)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Signals are handled from before the first request until after the last."""
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._log("info", f"received {signal.Signals(sig).name}, finishing what has begun")
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        loop = asyncio.get_running_loop()
+        self.servers = []
+        secure = self._web_config is not None and self._web_config.tls_context() is not None
+        for listener in self._listeners:
+            if secure and self._web_config is not None:
+                server: Any = _TLSListener(listener, self._web_config, self._connection, self._limits, self._log)
+            elif listener.family == getattr(socket, "AF_UNIX", None):
+                server = await loop.create_unix_server(self._connection, sock=listener, backlog=_BACKLOG)
+            else:
+                server = await loop.create_server(self._connection, sock=listener, backlog=_BACKLOG)
+            self.servers.append(server)
+            self._log("info", "Listening on", {"address": shown(listener), "tls": str(secure).lower()})
+        self._watcher = loop.create_task(self._watch())
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _connection(self) -> Connection:
+        admits = None if self._web_config is None else self._admits
+        return Connection(self.config, self.server_state, limits=self._limits, admits=admits)
+
+    def _admits(self, certificate: Mapping[str, Any] | None) -> bool:
+        try:
+            tls = self._web_config.config().tls if self._web_config else None
+        except WebConfigError:
+            return True  # to be refused with each request
+        return tls is None or tls.admits(certificate)
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            now = loop.time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.watch(now)
+
+    def _tell_broken(self, error: str) -> None:
+        self._log("error", "the web configuration cannot be used", {"err": error})
+
+
+class _TLSListener:
+    """Accepts connections and looks at their first byte; those that speak TLS get it as the files have it then."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        file: WebConfigFile,
+        connection: Callable[[], Connection],
+        limits: TimeLimits,
+        log: Log,
+    ) -> None:
+        self._listener = listener
+        self._file = file
+        self._connection = connection
+        self._seconds = limits.header_seconds
+        self._log = log
+        listener.setblocking(False)
+        listener.listen(_BACKLOG)
+        self._loop = asyncio.get_running_loop()
+        self._tasks = {self._loop.create_task(self._accept())}
+
+    def close(self) -> None:
+        """Accept no more, and let go of those that have not come in."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Until that is done."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = await self._loop.sock_accept(self._listener)
+            except OSError as error:  # such as too many open files
+                self._log("error", "cannot accept a connection", {"err": str(error)})
+                await asyncio.sleep(1)
+                continue
+            task = self._loop.create_task(self._welcome(client))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _welcome(self, client: socket.socket) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                first = await self._first_byte(client)
+                if first == _HANDSHAKE and (context := self._file.tls_context()) is not None:
+                    await self._loop.connect_accepted_socket(self._connection, client, ssl=context)
+                    return
+                if first.isalpha():
+                    await self._loop.sock_sendall(client, _NOT_TLS)
+                    client.shutdown(socket.SHUT_WR)
+                    while await self._loop.sock_recv(client, 65536):
+                        pass
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        except WebConfigError as error:
+            self._log("error", "the web configuration cannot be used", {"err": str(error)})
+        except (OSError, TimeoutError, ssl.SSLError) as error:
+            self._log("debug", "a connection did not come to be", {"err": str(error) or type(error).__name__})
+        client.close()
+
+    async def _first_byte(self, client: socket.socket) -> bytes:
+        """What the client sends first, which is left to be read; empty if it goes away."""
+        client.setblocking(False)
+        while True:
+            with suppress(BlockingIOError):
+                return client.recv(1, socket.MSG_PEEK)
+            readable = self._loop.create_future()
+            self._loop.add_reader(client, _wake, readable)
+            try:
+                await readable
+            finally:
+                self._loop.remove_reader(client)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

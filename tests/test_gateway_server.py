@@ -1,0 +1,705 @@
+"""``expofmt serve`` as a process: where it listens, what it takes and refuses, how it ends, what it keeps."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Thread
+
+import bcrypt
+import pytest
+import trustme
+
+from expofmt import GroupStore
+from expofmt.grouping import GroupingKey
+from expofmt.journal import SqliteJournal
+
+from .serving import PATIENCE, Serving, connection, received, serving
+
+QUICK = ("--web.header-timeout", "1s", "--web.body-timeout", "2s", "--web.idle-timeout", "1s")
+HEAD = b"PUT /metrics/job/j HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Serving]:
+    """A gateway that the tests share which leave it as it is."""
+    with serving("--web.enable-admin-api") as running:
+        yield running
+        assert running.process.poll() is None
+        assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[Serving]:
+    """One whose time limits are short."""
+    with serving(*QUICK) as running:
+        yield running
+
+
+def answers(server: Serving, *parts: bytes) -> bytes:
+    """What the gateway answers to these bytes, after which the client sends no more."""
+    with server.connect() as client:
+        for part in parts:
+            client.sendall(part)
+        client.shutdown(socket.SHUT_WR)
+        return received(client)
+
+
+def run(*flags: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A gateway that is not to start."""
+    return subprocess.run(
+        [sys.executable, "-m", "expofmt", "serve", *map(str, flags)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- starting
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--nope"], "No such option"),
+        (["--web.enable-lifecycle=true"], "does not take a value"),
+        (["--log.level", "info", "--log.level", "info"], "--log.level can be given once only"),
+        (["--log.level", "loud"], "'loud' is not one of"),
+        (["--persistence.interval", "5"], "`5` is no duration"),
+        (["--web.listen-address", "9091"], "`9091` is no address"),
+        (["--web.listen-address", "::1:80"], "`::1:80` is no address"),
+        (["--web.listen-address", "vsock://a:b"], "`vsock://a:b` is no address"),
+        (["--web.listen-address", "127.0.0.1:99999"], "--web.listen-address 127.0.0.1:99999: "),
+        (["--web.systemd-socket"], "systemd hands over no sockets"),
+        (["--web.telemetry-path", "x"], "`x` does not begin with /"),
+        (["--web.external-url", "x"], "`x` is no URL"),
+        (["--policy", "avg"], "unknown operation `avg`"),
+        (["--push.max-series", "-1"], "-1 is not in the range"),
+        (["x"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(flags: list[str], message: str) -> None:
+    done = run(*flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("expofmt serve: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_told(server: Serving) -> None:
+    done = run("--web.listen-address", f"127.0.0.1:{server.port}")
+    assert done.returncode == 2
+    assert done.stderr == f"expofmt serve: --web.listen-address 127.0.0.1:{server.port}: Address already in use\n"
+
+
+def test_files_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: a}\n")
+    done = run("--web.config.file", tmp_path / "web.yml")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "web.yml:1: tls_server_config has neither key_file nor key" in done.stderr
+    gob = b"\x7f\x04\x01\x01\x18GroupingKeyToMetricGroup\x01\xff\x80\x00"
+    (tmp_path / "pg_file").write_bytes(gob)
+    done = run("--persistence.file", tmp_path / "pg_file")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "expofmt journal import" in done.stderr
+    assert (tmp_path / "pg_file").read_bytes() == gob
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith("-lock")) == ["pg_file", "web.yml"]
+    done = run("--persistence.file", tmp_path / "gone" / "file")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_journal_that_another_gateway_has_open_is_refused(tmp_path: Path) -> None:
+    with serving("--persistence.file", tmp_path / "j"):
+        done = run("--persistence.file", tmp_path / "j", "--web.listen-address", "127.0.0.1:0")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "in use" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["uvicorn", "httptools", "prometheus_client", "yaml", "bcrypt"])
+def test_what_is_not_installed_is_told(tmp_path: Path, module: str) -> None:
+    (tmp_path / "web.yml").write_text("basic_auth_users: {}")
+    flags = ["serve", "--web.listen-address=127.0.0.1:0", f"--web.config.file={tmp_path}/web.yml"]
+    code = f"import sys\nsys.modules[{module!r}] = None\nfrom expofmt.cli import main\nmain({flags!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert 'pip install "expofmt[gateway]"' in done.stderr
+
+
+def test_the_version_goes_to_stdout() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("expofmt ")
+
+
+def test_flags_may_be_variables() -> None:
+    environment = {**os.environ, "EXPOFMT_WEB_ENABLE_ADMIN_API": "true", "EXPOFMT_WEB_ROUTE_PREFIX": "/p"}
+    with serving(env=environment) as running:
+        assert running.request("PUT", "/p/api/v1/admin/wipe")[0] == 202
+    with serving("--no-web.enable-admin-api", env=environment) as running:
+        assert running.request("PUT", "/p/api/v1/admin/wipe")[0] == 404
+
+
+def test_several_addresses_serve_one_state() -> None:
+    addresses = ["127.0.0.1:0", "localhost:0", *(["[::1]:0"] if socket.has_ipv6 else [])]
+    flags = [f"--web.listen-address={address}" for address in addresses]
+    with serving(*flags, listeners=len(addresses)) as running:
+        assert running.request("PUT", "/metrics/job/j", b"a 1\n")[0] == 200
+        for address in running.addresses:
+            host, _, port = address.rpartition(":")
+            with closing(http.client.HTTPConnection(host.strip("[]"), int(port), timeout=PATIENCE)) as client:
+                client.request("GET", "/metrics?name[]=a")
+                assert b'a{instance="",job="j"} 1' in client.getresponse().read()
+
+
+def test_without_a_host_all_addresses_are_served() -> None:
+    with serving("--web.listen-address", ":0") as running:
+        assert running.request("GET", "/-/healthy")[0] == 200
+        if socket.has_dualstack_ipv6():
+            with closing(http.client.HTTPConnection("::1", running.port, timeout=PATIENCE)) as client:
+                client.request("GET", "/-/ready")
+                assert client.getresponse().read() == b"OK"
+
+
+def test_vsock_where_the_platform_has_it() -> None:
+    family = getattr(socket, "AF_VSOCK", None)
+    try:
+        with socket.socket(family if family is not None else -1, socket.SOCK_STREAM) as probe:
+            probe.bind((socket.VMADDR_CID_ANY, 0xFFFFFFFF))
+    except (OSError, AttributeError) as error:
+        pytest.skip(f"no vsock here: {error}")
+    with serving("--web.listen-address", "vsock://:4294967295") as running:
+        assert running.addresses[0].startswith("vsock://")
+
+
+# The descriptor becomes the third, as systemd has it, and LISTEN_PID is what only the child knows.
+SYSTEMD = """\
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.executable, [sys.executable, "-m", "expofmt", "serve", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX], ids=["tcp", "unix"])
+def test_a_socket_that_systemd_hands_over(tmp_path: Path, family: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0) if family == socket.AF_INET else str(tmp_path / "s"))
+        listener.listen()
+        command = [sys.executable, "-c", SYSTEMD, str(listener.fileno()), "--web.systemd-socket"]
+        popen = subprocess.Popen
+        monkeypatch.setattr(
+            subprocess, "Popen", lambda _, **options: popen(command, pass_fds=[listener.fileno()], **options)
+        )
+        with serving("--web.systemd-socket") as running, socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(PATIENCE)
+            client.connect(listener.getsockname())
+            client.sendall(b"GET /-/ready HTTP/1.0\r\n\r\n")
+            assert received(client).endswith(b"\r\n\r\nOK")
+            assert running.stop() == 0
+
+
+# ------------------------------------------------------------------------------------------------------- on the wire
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "body"),
+    [
+        (b"GET /metrics x HTTP/1.1\r\nHost: a\r\n\r\n", 400, b"400 Bad Request"),
+        (b"GET /a\x01b HTTP/1.1\r\nHost: a\r\n\r\n", 400, b"400 Bad Request"),
+        (b"GET /%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 400, b"400 Bad Request"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, b"400 Bad Request: missing required Host header"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, b"400 Bad Request: too many Host headers"),
+        (b"GET /\r\n\r\n", 400, b"400 Bad Request"),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, b"505 HTTP Version Not Supported: unsupported protocol version"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, b"505 HTTP Version Not Supported: unsupported protocol version"),
+        (b"\x16\x03\x01\x02\x00\x01", 400, b"400 Bad Request"),
+        (HEAD + b"Content-Length: x\r\n\r\n", 400, b"400 Bad Request"),
+        (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, b"400 Bad Request"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, b"400 Bad Request"),
+        (HEAD + b"Content-Length: 100\r\n\r\na 1\n", 400, b"400 Bad Request: the body was cut short"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n", 400, b"400 Bad Request: the body was cut short"),
+    ],
+)
+def test_what_is_no_request_is_answered_as_go_does(server: Serving, sent: bytes, status: int, body: bytes) -> None:
+    answer = answers(server, sent)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.lower().count(b"\r\nconnection: close\r\n") == 1
+    assert b"content-type: text/plain; charset=utf-8\r\n" in answer.lower()
+    assert answer.partition(b"\r\n\r\n")[2] == body
+    assert b"uvicorn" not in answer
+    assert 'job="j"' not in server.scrape("push_time_seconds", "push_failure_time_seconds")
+
+
+def test_headers_have_a_limit(server: Serving) -> None:
+    for head in (HEAD + b"X: ", b"GET /"):
+        with server.connect() as client:
+            sender = Thread(target=client.sendall, args=(head + b"x" * (2 << 20),))
+            sender.start()
+            assert received(client).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+            sender.join()
+    large = HEAD + b"Content-Length: 0\r\nConnection: close\r\nX: " + b"x" * 900_000 + b"\r\n\r\n"
+    assert answers(server, large).startswith(b"HTTP/1.1 200 ")
+    assert server.request("DELETE", "/metrics/job/j")[0] == 202
+
+
+def test_targets_may_hold_any_byte_and_methods_any_name(server: Serving) -> None:
+    close = b"Host: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nraw "
+    for number, path in enumerate(('/metrics/job/r/a/ä"\\;:#'.encode(), b"/metrics/job/r/b/%C3%A4")):
+        sent = b"PUT %b HTTP/1.1\r\n%b%d\n" % (path, close.replace(b": 4", b": 6"), number)
+        # In one packet, and byte by byte.
+        parts = [sent] if number else [bytes([byte]) for byte in sent]
+        assert answers(server, *parts).startswith(b"HTTP/1.1 200 ")
+    samples = server.scrape("raw").splitlines()
+    assert sorted(samples) == ['raw{a="ä\\"\\\\;:#",instance="",job="r"} 0', 'raw{b="ä",instance="",job="r"} 1']
+    assert answers(server, b"GET /-/ready HTTP/1.1\nHost: a\nConnection: close\n\n").endswith(b"\r\n\r\nOK")
+    for method in (b"post", b"SPEAK", b"PATCH", b"HEAD", b"PROPFIND"):
+        answer = answers(server, method + b" /metrics/job/r HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 405 ")
+        assert b"\r\nallow: DELETE, OPTIONS, POST, PUT\r\n" in answer
+    for key in ("a/%C3%A4%22%5C%3B%3A%23", "b/ä"):
+        assert answers(server, f"DELETE /metrics/job/r/{key} HTTP/1.0\r\n\r\n".encode())[9:12] == b"202"
+    assert server.scrape("raw") == ""
+
+
+def test_requests_in_one_packet_are_answered_in_their_order(server: Serving) -> None:
+    push = b"PUT /metrics/job/p%d HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\np %d\n"
+    scrape = b"GET /metrics?name[]=p HTTP/1.1\r\nHost: a\r\n\r\n"
+    sent = b"".join(push % (number, number) + scrape for number in range(5))
+    answer = answers(server, sent + b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200"] * 11
+    assert [part.count(b"\np{") for part in answer.split(b"HTTP/1.1 200 OK")[1:]] == [0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0]
+    # What cannot be understood is said after what can.
+    answer = answers(server, sent + b"\x00\r\n\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200"] * 10 + [b"400"]
+    assert server.request("PUT", "/api/v1/admin/wipe")[0] == 202
+
+
+def test_a_request_for_another_protocol_is_served_in_this_one(server: Serving) -> None:
+    upgrade = b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAA\r\n\r\n"
+    answer = answers(server, b"GET /-/ready HTTP/1.1\r\n" + upgrade + b"GET /-/healthy HTTP/1.1\r\n" + upgrade)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_a_large_body_is_refused_before_it_is_sent_and_the_client_reads_why(tmp_path: Path) -> None:
+    with serving("--push.max-body-bytes", "100000") as running:
+        for body in (b"a 1\n" * 2_000_000, b"#" + b"x" * 100_000):
+            try:
+                status, text = running.request("PUT", "/metrics/job/j", body)
+            except BrokenPipeError:
+                pytest.fail("the client was cut off before it could read the response")
+            assert (status, b"100000 bytes" in text) == (413, True)
+        bomb = gzip.compress(b"#" * 10**7)
+        status, _ = running.request("PUT", "/metrics/job/j", bomb, headers={"Content-Encoding": "gzip"})
+        assert status == 413
+        assert running.request("PUT", "/metrics/job/j", b"#" + b"x" * 99_998 + b"\n")[0] == 200
+
+
+def test_the_log_tells_of_refused_pushes(tmp_path: Path) -> None:
+    with serving() as running:
+        assert running.request("PUT", "/metrics/job/j", b"a 1 5\n")[0] == 400
+        assert running.request("PUT", "/metrics/job/j", b"a x\n")[0] == 400
+        running.stop()
+    [line] = [line for line in running.log if "level=ERROR" in line]
+    assert re.fullmatch(
+        r'time=\S+Z level=ERROR msg="pushed metrics are invalid or inconsistent with existing metrics" method=PUT '
+        r"source=127\.0\.0\.1:\d+ err=.+\n",
+        line,
+    )
+    with serving("--log.level", "debug") as running:
+        assert running.request("PUT", "/metrics/job/j", b"a x\n")[0] == 400
+        running.stop()
+    assert any("level=DEBUG" in line and "failed to parse text" in line for line in running.log)
+
+
+def test_the_log_may_be_json() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "expofmt", "serve", "--web.listen-address=127.0.0.1:0", "--log.format=json"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    first, second = (json.loads(process.stderr.readline()) for _ in range(2))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 0
+    process.stderr.close()
+    assert (first["level"], first["msg"]) == ("INFO", "starting expofmt")
+    assert second["msg"] == "Listening on"
+
+
+# --------------------------------------------------------------------------------------------------------------- TLS
+
+
+CA = trustme.CA()
+
+
+def write_certificate(folder: Path, certificate: trustme.LeafCert) -> None:
+    (folder / "tls.crt").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    certificate.private_key_pem.write_to_path(folder / "tls.key")
+    CA.cert_pem.write_to_path(folder / "ca.crt")
+
+
+def served_certificate(running: Serving, client: trustme.LeafCert | None = None) -> tuple[int, bytes]:
+    """The status of a request, and the certificate that the server showed."""
+    context = ssl.create_default_context()
+    CA.configure_trust(context)
+    if client is not None:
+        client.configure_cert(context)
+    with context.wrap_socket(running.connect(), server_hostname="localhost") as secured:
+        secured.sendall(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = received(secured)
+        return int(answer[9:12] or 0), secured.getpeercert(binary_form=True) or b""
+
+
+def test_tls_with_certificates_that_change(tmp_path: Path) -> None:
+    write_certificate(tmp_path, CA.issue_cert("localhost"))
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n")
+    with serving("--web.config.file", tmp_path / "web.yml", "--web.header-timeout=2s") as running:
+        first = served_certificate(running)
+        assert first[0] == 200
+        assert served_certificate(running) == first
+        write_certificate(tmp_path, CA.issue_cert("localhost"))
+        status, second = served_certificate(running)
+        assert status == 200
+        assert second != first[1]
+        plain = answers(running, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert plain == b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+        for nonsense in (b"\x00\x01", b"\x16\x03\x01\x00\x01\x00"):
+            with running.connect() as client:
+                client.sendall(nonsense)
+                with suppress(ConnectionResetError):
+                    assert received(client)[:1] in (b"", b"\x15")
+        (tmp_path / "tls.key").unlink()
+        with pytest.raises(OSError, match=r".*"):
+            served_certificate(running)
+        write_certificate(tmp_path, CA.issue_cert("localhost"))
+        assert served_certificate(running)[0] == 200
+        assert running.stop() == 0
+
+
+def test_clients_show_certificates(tmp_path: Path) -> None:
+    write_certificate(tmp_path, CA.issue_cert("localhost"))
+    hash = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config: {cert_file: tls.crt, key_file: tls.key, client_ca_file: ca.crt, "
+        "client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [pusher.example]}\n"
+        f"basic_auth_users: {{ann: {hash}}}\n"
+    )
+    with serving("--web.config.file", tmp_path / "web.yml") as running:
+        assert served_certificate(running, CA.issue_cert("pusher.example"))[0] == 401
+        for stranger in (None, CA.issue_cert("other.example"), trustme.CA().issue_cert("pusher.example")):
+            try:
+                status = served_certificate(running, stranger)[0]
+            except (OSError, ValueError):  # the latter from `ssl`, for a handshake that was cut off
+                status = 0
+            assert status == 0
+
+
+def test_a_broken_web_configuration_opens_no_door(tmp_path: Path) -> None:
+    hash = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+    path = tmp_path / "web.yml"
+    path.write_text(f"basic_auth_users: {{ann: {hash}}}\n")
+    right: dict[str, str] = {"Authorization": "Basic YW5uOnNlY3JldA=="}
+    with serving("--web.config.file", path) as running:
+        assert running.request("PUT", "/metrics/job/j", b"a 1\n", headers=right) == (200, b"")
+        assert running.request("GET", "/-/healthy") == (401, b"Unauthorized\n")
+        path.write_text("basic_auth_users: {ann: secret}\n")
+        assert running.request("GET", "/metrics", headers=right) == (500, b"Internal Server Error\n")
+        path.unlink()
+        assert running.request("GET", "/metrics") == (500, b"Internal Server Error\n")
+        path.write_text("")
+        assert running.request("GET", "/metrics")[0] == 200
+
+
+# ------------------------------------------------------------------------------------------------------ slow senders
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"GET / HT", b"HTTP/1.1 408 "),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: ", b"HTTP/1.1 408 "),
+        (HEAD + b"Content-Length: 100\r\n\r\na 1\n", b"HTTP/1.1 408 "),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n", b"HTTP/1.1 408 "),
+    ],
+)
+def test_slow_senders_are_given_up(quick: Serving, sent: bytes, answer: bytes) -> None:
+    with quick.connect() as client:
+        client.sendall(sent)
+        assert received(client).startswith(answer)
+    assert quick.scrape("push_time_seconds") == ""
+
+
+def test_to_send_a_little_now_and_then_does_not_help(quick: Serving) -> None:
+    with quick.connect() as client:
+        for byte in HEAD + b"Content-Length: 1000000\r\n\r\n":
+            client.sendall(bytes([byte]))
+        stopped = threading.Event()
+
+        def trickle() -> None:
+            while not stopped.wait(0.1):
+                try:
+                    client.sendall(b"#")
+                except OSError:
+                    return
+
+        sender = Thread(target=trickle)
+        sender.start()
+        try:
+            assert client.recv(65536).startswith(b"HTTP/1.1 408 ")
+        finally:
+            stopped.set()
+            sender.join()
+
+
+def test_idle_connections_are_closed_and_others_are_served_meanwhile(quick: Serving) -> None:
+    idle = [quick.connect() for _ in range(100)]
+    try:
+        for client in idle[:50]:
+            client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert quick.request("GET", "/-/ready") == (200, b"OK")
+        for number, client in enumerate(idle):
+            assert received(client).endswith(b"\r\n\r\nOK" if number < 50 else b"")
+    finally:
+        for client in idle:
+            client.close()
+
+
+def test_a_response_that_nobody_reads_is_given_up() -> None:
+    with serving(*QUICK) as running:
+        body = b"".join(b'a{i="%d",x="%s"} 1\n' % (number, b"x" * 200) for number in range(40_000))
+        assert running.request("PUT", "/metrics/job/j", body)[0] == 200
+        with running.connect() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline and connections(running):
+                time.sleep(0.1)
+            assert connections(running) == 0
+
+
+def connections(running: Serving) -> int:
+    """How many connections the process has, whatever their state."""
+    folder = Path(f"/proc/{running.process.pid}/fd")
+    if not folder.exists():
+        pytest.skip("the platform does not tell the files of a process")
+    sockets = [str(each.readlink()) for each in folder.iterdir() if each.is_symlink()]
+    # One that listens, and the pair that wakes the event loop.
+    return sum(name.startswith("socket:") for name in sockets) - 3
+
+
+# ------------------------------------------------------------------------------------------------------ how it ends
+
+
+class Pushers:
+    """Clients that push, each to a group of its own and each time one more, until the gateway is gone."""
+
+    def __init__(self, running: Serving, count: int, start: list[int] | None = None) -> None:
+        self.acknowledged = [0] * count
+        self.begun = list(start) if start else [0] * count
+        self.unexpected: list[int] = []
+        self._running = running
+        self._threads = [Thread(target=self._push, args=(index,)) for index in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _push(self, index: int) -> None:
+        with connection(self._running.port) as client, suppress(OSError, http.client.HTTPException):
+            while True:
+                self.begun[index] += 1
+                number = self.begun[index]
+                body = b"".join(b'pushed{i="%d"} %d\n' % (each, number) for each in range(number % 20 + 1))
+                client.request("PUT", f"/metrics/job/p{index}", body)
+                response = client.getresponse()
+                response.read()
+                if response.status != 200:
+                    self.unexpected.append(response.status)
+                    return
+                self.acknowledged[index] = number
+
+    def wait(self) -> None:
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        assert self.unexpected == []
+
+    def wait_for(self, number: int) -> None:
+        """Until each has been acknowledged so many."""
+        deadline = time.monotonic() + PATIENCE
+        while min(self.acknowledged) < number:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def check(self, path: Path) -> list[int]:
+        """The number that each group has, which is the last acknowledged one, or one that was on its way."""
+        with SqliteJournal(path) as journal:
+            assert list(journal.problems()) == []
+            groups = GroupStore(journal=journal).groups
+            found = []
+            for index, acknowledged in enumerate(self.acknowledged):
+                group = groups.get(GroupingKey(f"p{index}"))
+                samples = group.families["pushed"].family.samples if group else []
+                numbers = {int(sample.value) for sample in samples} or {0}
+                [number] = numbers
+                assert number in (acknowledged, self.begun[index])
+                assert len(samples) == (number % 20 + 1 if number else 0)
+                found.append(number)
+        return found
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_acknowledged_is_there_after_a_signal(tmp_path: Path, sig: int) -> None:
+    path = tmp_path / "j"
+    with serving("--persistence.file", path) as running:
+        pushers = Pushers(running, 8)
+        pushers.wait_for(5)
+        assert running.stop(sig) == 0
+        pushers.wait()
+    # A request that has begun is finished: what is on disk is what was acknowledged, or was not read any more.
+    pushers.check(path)
+    assert not Path(f"{path}-wal").exists()
+    assert "level=ERROR" not in "".join(running.log)
+    with serving("--persistence.file", path) as running:
+        assert running.scrape("pushed").count("\n") >= 8
+
+
+def test_kill_9_loses_no_push_that_was_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    reached = [0] * 4
+    chance = random.Random(5)
+    for _ in range(4):
+        with serving("--persistence.file", path) as running:
+            pushers = Pushers(running, 4, reached)
+            pushers.acknowledged = list(reached)
+            pushers.wait_for(min(reached) + 1)
+            time.sleep(chance.uniform(0, 0.2))
+            assert running.stop(signal.SIGKILL) == -signal.SIGKILL
+            pushers.wait()
+        reached = pushers.check(path)
+    assert min(reached) > 0
+
+
+def test_running_requests_are_finished_before_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    with serving("--persistence.file", path, "--web.enable-lifecycle") as running:
+        with running.connect() as idle, running.connect() as slow:
+            slow.sendall(HEAD + b"Content-Length: 4\r\n\r\na ")
+            assert running.request("POST", "/-/quit") == (200, b"Requesting termination... Goodbye!")
+            assert received(idle) == b""
+            with pytest.raises(OSError, match=r".*"):
+                running.connect()
+            slow.sendall(b"1\n")
+            assert received(slow).startswith(b"HTTP/1.1 200 ")
+        assert running.process.wait(PATIENCE) == 0
+    with SqliteJournal(path) as journal:
+        assert "a" in GroupStore(journal=journal).groups[GroupingKey("j")].families
+
+
+# -------------------------------------------------------------------------------------------------------- under load
+
+
+def test_64_pushers_and_scrapes_in_between(tmp_path: Path) -> None:
+    with serving("--persistence.file", tmp_path / "j") as running:
+        pushers = Pushers(running, 64)
+        scraped = 0
+        while min(pushers.acknowledged) < 5:
+            samples = running.scrape("pushed").splitlines()
+            groups: dict[str, list[str]] = {}
+            for sample in samples:
+                job = re.search(r'job="(\w+)"', sample)
+                assert job is not None
+                groups.setdefault(job[1], []).append(sample.rpartition(" ")[2])
+            for values in groups.values():
+                # Each push is seen whole or not at all.
+                assert values == [values[0]] * (int(values[0]) % 20 + 1)
+            scraped += 1
+        assert scraped > 0
+        assert running.stop() == 0
+        pushers.wait()
+    pushers.check(tmp_path / "j")
+
+
+def test_10_000_groups() -> None:
+    push = b"PUT /metrics/job/g%d HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nmany 1\n"
+    with serving() as running:
+        with running.connect() as client:
+            file = client.makefile("rb")
+            for start in range(0, 10_000, 100):
+                client.sendall(b"".join(push % number for number in range(start, start + 100)))
+                for _ in range(100):
+                    assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+                    while file.readline() != b"\r\n":
+                        pass
+            file.close()
+        assert running.scrape("many").count("\n") == 10_000
+        assert running.request("DELETE", "/metrics/job/g77")[0] == 202
+        assert running.scrape("many").count("\n") == 9_999
+
+
+FULL = """\
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+from expofmt.cli import main
+main(["serve", *sys.argv[1:]])
+"""
+
+
+def test_a_full_disk_refuses_pushes_and_goes_on_serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "j"
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess,
+        "Popen",
+        lambda command, **options: popen([sys.executable, "-c", FULL, "300000", *command[4:]], **options),
+    )
+    kept = []
+    with serving("--persistence.file", path) as running:
+        body = b"".join(b'full{i="%d"} 1\n' % number for number in range(500))
+        statuses = []
+        for number in range(200):
+            status, text = running.request("PUT", f"/metrics/job/f{number}", body)
+            statuses.append(status)
+            if status == 200:
+                kept.append(f"f{number}")
+            else:
+                assert b"nothing was recorded" in text
+        assert set(statuses) == {200, 503}
+        assert running.scrape("full").count("\n") == 500 * len(kept)
+        assert running.request("GET", "/-/healthy")[0] == 200
+        assert any("level=ERROR" in line and "could not be recorded" in line for line in running.log)
+        running.stop()
+    with SqliteJournal(path) as journal:
+        assert {key.job for key in GroupStore(journal=journal).groups} == set(kept)
+
+
+def test_more_connections_than_files_may_be_open() -> None:
+    limit = 40
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    with serving(preexec_fn=limited) as running:
+        clients = [running.connect() for _ in range(2 * limit)]
+        for client in clients:
+            client.close()
+        assert running.request("GET", "/-/ready") == (200, b"OK")
+        assert running.stop() == 0
+    assert 0 < sum("Too many open files" in line for line in running.log) < 20
