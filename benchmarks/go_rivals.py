@@ -64,6 +64,15 @@ class Gateway(NamedTuple):
         return float(self.ask(command)["seconds"])
 
 
+class Load(NamedTuple):
+    """A process that is a client of some gateway, and does what it is told."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, command: str) -> dict[str, Any]:
+        return _answer(self.process, f"{command}\n")
+
+
 def describe(names: Iterable[str]) -> list[str]:
     """What each of them does, and in which version; or why none of them runs."""
     program = _program()
@@ -124,6 +133,33 @@ def go_gateway(template: str, groups: int) -> Iterator[Gateway | None]:
         ) as process,
     ):
         yield Gateway(process)
+
+
+@contextmanager
+def go_load(template: str, groups: int, url: str) -> Iterator[Load]:
+    """A client of the gateway at a URL; it takes Go. What the template is: ``peers/pushgateway.go``."""
+    program = _program()
+    if program is None:
+        raise RuntimeError("the client of the gateways is a Go program, and `go` is not installed")
+    with (
+        file_of(template.encode()) as path,
+        subprocess.Popen(
+            [program, "load", path, str(groups), url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        yield Load(process)
+
+
+@cache
+def pushgateway() -> Path | None:
+    """The program itself, in the release that its tests name; ``None`` if there is no Go."""
+    if not shutil.which("go"):
+        return None
+    program = Path(_folder().name, "pushgateway")
+    sources = SOURCES.parent.parent / "tests" / "peers" / "pushgateway"
+    command = ["go", "build", "-buildvcs=false", "-o", str(program), "github.com/prometheus/pushgateway"]
+    subprocess.run(command, cwd=sources, check=True)
+    return program
 
 
 def _answer(process: subprocess.Popen[str], question: str = "") -> dict[str, Any]:

@@ -2,11 +2,12 @@
 //
 //	peers NAME FILE
 //	peers gateway FILE GROUPS
+//	peers load FILE GROUPS URL
 //
 // The first reads the file, does the work of NAME once, and prints in a line of JSON how many samples that found. Each
 // line of standard input then is a count: the work is done that often in a row, and a line of JSON says how many
-// seconds all of it took. The second holds groups in Pushgateway's store and has commands of its own (pushgateway.go).
-// The program ends with its input.
+// seconds all of it took. The second holds groups in Pushgateway's store and has commands of its own (pushgateway.go),
+// and so has the third, which is a client of a gateway (load.go). The program ends with its input.
 //
 // It runs on one processor, so that no rival has more threads than our functions have. Garbage is collected as in any
 // Go program, on that processor, within the time; and once before each round, outside it.
@@ -40,15 +41,19 @@ func main() {
 }
 
 func serve() error {
-	if len(os.Args) == 4 && os.Args[1] == "gateway" {
+	if len(os.Args) > 3 {
 		groups, err := strconv.Atoi(os.Args[3])
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case os.Args[1] == "gateway" && len(os.Args) == 4:
+			return serveGateway(os.Args[2], groups)
+		case os.Args[1] == "load" && len(os.Args) == 5:
+			return serveLoad(os.Args[2], groups, os.Args[4])
 		}
-		return serveGateway(os.Args[2], groups)
 	}
 	if len(os.Args) != 3 {
-		return errors.New("usage: peers NAME FILE, or peers gateway FILE GROUPS")
+		return errors.New("usage: peers NAME FILE, peers gateway FILE GROUPS, or peers load FILE GROUPS URL")
 	}
 	prepare, known := rivals[os.Args[1]]
 	if !known {
