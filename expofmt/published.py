@@ -14,16 +14,14 @@ from .grouping import GroupingKey
 from .groups import Group
 from .model import MetricFamily, MetricType, Sample
 from .page import EXPIRY, Delta
-from .pushing import EXPIRY_FAMILY, TIME_FAMILIES
+from .pushing import EXPIRY_FAMILY, EXPIRY_HELP, TIME_FAMILIES
 
-__all__ = ["Published", "compare"]
+__all__ = ["TIMES", "Published", "compare", "times_of"]
 
-# What is shown of the times of each group.
-_TIMES: Final[Mapping[str, MetricFamily]] = {
+# What is shown of the times of each group, without samples.
+TIMES: Final[Mapping[str, MetricFamily]] = {
     **{name: MetricFamily(name, MetricType.GAUGE, help) for name, help in TIME_FAMILIES.items()},
-    EXPIRY: MetricFamily(
-        EXPIRY_FAMILY, MetricType.GAUGE, "Unix time when this group will expire unless it is pushed again."
-    ),
+    EXPIRY: MetricFamily(EXPIRY_FAMILY, MetricType.GAUGE, EXPIRY_HELP),
 }
 
 
@@ -102,7 +100,7 @@ class Published:
         delta = Delta()
         for key, group in gone.items():
             compare(delta, self._catalog.number(key), key, group, None, group.families)
-        delta.families |= self._seen_metadata(delta.samples.keys() - _TIMES.keys(), gone.keys())
+        delta.families |= self._seen_metadata(delta.samples.keys() - TIMES.keys(), gone.keys())
         self._delta.update(delta)
         for key, group in gone.items():
             self._gone[key] = group
@@ -142,18 +140,18 @@ def compare(
         stored = after.get(name)
         if before.get(name) is not stored:
             delta.set(name, number, None if stored is None else stored.family.samples)
-    times = zip(_TIMES, _times(old), _times(new), strict=True)
+    times = zip(TIMES, times_of(old), times_of(new), strict=True)
     fresh = {name: later for name, earlier, later in times if earlier != later}
     # Samples of one call share the columns that they are kept in.
     packed = engine.pack(
-        Sample(_TIMES[name].name, identity(key), ns / 1e9) for name, ns in fresh.items() if ns is not None
+        Sample(TIMES[name].name, identity(key), ns / 1e9) for name, ns in fresh.items() if ns is not None
     )
     samples = (packed[index : index + 1] for index in range(len(packed)))
     for name, ns in fresh.items():
         delta.set(name, number, None if ns is None else next(samples))
-        delta.families[name] = _TIMES[name]
+        delta.families[name] = TIMES[name]
 
 
-def _times(group: Group | None) -> tuple[int | None, ...]:
+def times_of(group: Group | None) -> tuple[int | None, ...]:
     """In order of their families; ``None`` for what is not shown."""
-    return (None,) * len(_TIMES) if group is None else (group.push_time_ns, group.failure_time_ns, group.expires_ns)
+    return (None,) * len(TIMES) if group is None else (group.push_time_ns, group.failure_time_ns, group.expires_ns)

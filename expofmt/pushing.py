@@ -26,6 +26,7 @@ from .values import parse_float
 
 __all__ = [
     "EXPIRY_FAMILY",
+    "EXPIRY_HELP",
     "MAX_FINDINGS",
     "TIME_FAMILIES",
     "Limits",
@@ -44,6 +45,7 @@ TIME_FAMILIES: Final[Mapping[str, str]] = {
 
 # What it says besides where groups expire. Elsewhere it is a name like others, as it is to Pushgateway.
 EXPIRY_FAMILY: Final = "push_expiry_time_seconds"
+EXPIRY_HELP: Final = "Unix time when this group will expire unless it is pushed again."
 
 # What Pushgateway finds after it has read a push, when it compares: such a push is remembered as a failure of its
 # group.

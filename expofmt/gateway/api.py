@@ -14,7 +14,7 @@ from ..catalog import identity
 from ..grouping import GroupingKey
 from ..groups import Group, StoredFamily
 from ..model import HistogramMetric, LabelSet, MetricFamily, MetricType, SummaryMetric, text_word
-from ..pushing import TIME_FAMILIES
+from ..published import TIMES, times_of
 from ..values import format_float
 
 __all__ = ["HIDDEN", "metrics_json", "status_json"]
@@ -126,12 +126,10 @@ def _members(families: Mapping[str, StoredFamily], zone: tzinfo) -> Iterator[str
 def _times(group: Group) -> Iterator[tuple[str, StoredFamily]]:
     pushed, failed = group.push_time_ns, group.failure_time_ns
     stamps = (pushed or failed, failed or pushed, pushed or failed)
-    for (name, help), time_ns, stamp in zip(
-        TIME_FAMILIES.items(), (pushed, failed, group.expires_ns), stamps, strict=True
-    ):
-        if time_ns is not None:
-            family = MetricFamily.gauge(name, {identity(group.key): time_ns / 1e9}, help=help)
-            yield name, StoredFamily(family, stamp)
+    for family, time_ns, stamp in zip(TIMES.values(), times_of(group), stamps, strict=True):
+        if time_ns is not None and family.name not in group.families:
+            shown = MetricFamily.gauge(family.name, {identity(group.key): time_ns / 1e9}, help=family.help)
+            yield family.name, StoredFamily(shown, stamp)
 
 
 def _family(family: MetricFamily, time_ns: int, zone: tzinfo) -> Iterator[str]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import lru_cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -20,10 +19,13 @@ from ..groups import JournalError
 from ..names import EscapingScheme, Names
 from ..report import report
 from ..store import Delete, GroupStore, Post, PushResult, Put, Wipe
+from . import page
+from .api import metrics_json, status_json
 from .encodings import EncodingError, TooLargeError, accepts_gzip, decoded, gzip_header_error, gzipped
 from .messages import Request, Response
 from .own import OwnMetrics
 from .router import Endpoint, Route, Router, origin_form, path_prefix
+from .verdicts import refusal
 
 __all__ = ["DEFAULT_MAX_BODY_BYTES", "Gateway", "OnLog", "gateway_of"]
 
@@ -252,7 +254,7 @@ class Gateway:
         return Response(status, (_JSON,), "".join(report(stored.result().warnings, "json")).encode())
 
     def _refused_push(self, request: Request, body: bytes, error: ExpositionError) -> Response:
-        status, text = _refusal(error, body, self._names)
+        status, text = refusal(error, body, names=self._names)
         fields = self._fields(request, text.removeprefix(_INCONSISTENT + ": "))
         if isinstance(error, RejectedPushError):
             self._log("error", _INCONSISTENT, fields)
@@ -340,20 +342,14 @@ class Gateway:
         raise ValueError(f"nothing is shown at {endpoint}")
 
     def _api(self, endpoint: Endpoint) -> Response:
-        api = _module("gateway.api")
-        if api is None:
-            return Response.error(501, "this gateway is built without its JSON API")
         if endpoint is Endpoint.API_METRICS:
-            body = b"".join(api.metrics_json(self.store.groups))
+            body = b"".join(metrics_json(self.store.groups))
         else:
-            body = api.status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns)
+            body = status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns)
         return Response(200, (_JSON, *_CORS), body)
 
     def _groups(self, endpoint: Endpoint, path: str) -> Response:
         """What our page asks for: all groups, or one."""
-        page = _module("gateway.page")
-        if page is None:
-            return _NOT_FOUND
         if endpoint is Endpoint.API_GROUPS:
             body = page.overview_json(self.store.groups, self._clock(), names=self._names)
             return Response(200, (_JSON, *_CORS), body)
@@ -385,19 +381,16 @@ class Gateway:
         return Response.text(200, "Requesting termination... Goodbye!")
 
     def _page(self) -> Response:
-        page = _module("gateway.page")
-        if page is None:
-            return Response(200, (_HTML,), b"<!doctype html><title>Pushgateway</title><a href=metrics>Metrics</a>")
         body = page.index(self._external_path, admin_api=self._admin_api, telemetry_path=self._telemetry_path)
         return Response(200, (_HTML, ("Content-Security-Policy", page.CONTENT_SECURITY_POLICY)), body)
 
     def _static(self, name: str) -> Response:
-        page = _module("gateway.page")
-        found = page.files.get(name) if page else None
+        found = page.files.get(name)
         if found is None:
             return _NOT_FOUND
         content_type, body = found
-        return Response(200, (("Content-Type", content_type),), body)
+        # Asked for again each time, so that files of two versions never mix.
+        return Response(200, (("Content-Type", content_type), ("Cache-Control", "no-cache")), body)
 
 
 def gateway_of(store: GroupStore | Gateway, options: Mapping[str, Any]) -> Gateway:
@@ -440,21 +433,6 @@ def _writes_protobuf() -> bool:
         # Its extra is not installed; whoever asks for protobuf takes text, too.
         return False
     return True
-
-
-def _refusal(error: ExpositionError, body: bytes, names: Names) -> tuple[int, str]:
-    verdicts = _module("gateway.verdicts")
-    if verdicts is None:
-        return error.status_hint, str(error)
-    status, text = verdicts.refusal(error, body, names=names)
-    return status, text
-
-
-@lru_cache
-def _module(name: str) -> Any:
-    """A module that another branch brings; `None` until it does."""
-    name = f"expofmt.{name}"
-    return import_module(name) if find_spec(name) else None
 
 
 def _asks_for_json(request: Request) -> bool:

@@ -27,14 +27,13 @@ from ..model import (
     Sample,
     SummaryMetric,
 )
-from ..pushing import TIME_FAMILIES
+from ..pushing import EXPIRY_FAMILY, EXPIRY_HELP
 from ..values import INT64_MAX, INT64_MIN, parse_float
 
 __all__ = ["Answer", "read_answer"]
 
 _PUSH_TIME: Final = "push_time_seconds"
 _FAILURE_TIME: Final = "push_failure_time_seconds"
-_EXPIRY_TIME: Final = "push_expiry_time_seconds"
 
 _TYPES: Final[Mapping[str, MetricType]] = {
     "COUNTER": MetricType.COUNTER,
@@ -108,7 +107,7 @@ def _group(told: dict[str, Any], refused: list[str]) -> Group:
         raise _RefusedError(f"group {labels}: {error}") from error
     families: dict[str, StoredFamily] = {}
     lifetime_ns = _lifetime(told)
-    facts = {"labels", _PUSH_TIME, _FAILURE_TIME, *([] if lifetime_ns is None else [_EXPIRY_TIME])}
+    facts = {"labels", _PUSH_TIME, _FAILURE_TIME, *([] if lifetime_ns is None else [EXPIRY_FAMILY])}
     shown = {name: family for name, family in told.items() if name not in facts}
     # A gateway of ours keeps families apart that have the names of such facts.
     if "time_stamp" not in shown.get("", {"time_stamp": ""}):
@@ -134,8 +133,8 @@ def _lifetime(told: dict[str, Any]) -> int | None:
     The time at which it does has lost some digits: of lifetimes that it may be of, the one of whole milliseconds is
     taken.
     """
-    family = told.get(_EXPIRY_TIME)
-    if family is None or family.get("help") != TIME_FAMILIES[_EXPIRY_TIME]:
+    family = told.get(EXPIRY_FAMILY)
+    if family is None or family.get("help") != EXPIRY_HELP:
         return None
     value = family["metrics"][0]["value"]
     lifetime_ns = int(Decimal(value) * 10**9) - (begun := _time(family["time_stamp"]))
