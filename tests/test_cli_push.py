@@ -605,14 +605,14 @@ def test_no_answer_in_time(pauses: list[float]) -> None:
 
 @contextmanager
 def saying(*answers: bytes) -> Iterator[str]:
-    """A server that reads the beginning of each request, says this, and closes the connection."""
+    """A server that reads a request, or the beginning of a large one, says this, and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
             for answer in answers:
                 connection, _ = listening.accept()
                 with connection:
-                    connection.recv(100)
+                    connection.recv(65536)
                     connection.sendall(answer)
 
         thread = Thread(target=serve)

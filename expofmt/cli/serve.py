@@ -166,9 +166,9 @@ _log = partial(_flag, section="Log")
 )
 @click.pass_context
 def command(ctx: click.Context, /, **flags: Any) -> None:
-    """Serve what jobs push, in the place of Prometheus Pushgateway: same flags, same answers.
+    """Serve what jobs push, in the place of Prometheus Pushgateway.
 
-    Each flag can be given as a variable, too: --web.listen-address as EXPOFMT_WEB_LISTEN_ADDRESS. SIGINT and SIGTERM
+    It takes the same flags and gives the same answers. Each flag can be given as a variable, too: --web.listen-address as EXPOFMT_WEB_LISTEN_ADDRESS. SIGINT and SIGTERM
     end the gateway once it has finished what has begun.
     """
     try:
