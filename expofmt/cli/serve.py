@@ -168,8 +168,8 @@ _log = partial(_flag, section="Log")
 def command(ctx: click.Context, /, **flags: Any) -> None:
     """Serve what jobs push, in the place of Prometheus Pushgateway.
 
-    It takes the same flags and gives the same answers. Each flag can be given as a variable, too: --web.listen-address as EXPOFMT_WEB_LISTEN_ADDRESS. SIGINT and SIGTERM
-    end the gateway once it has finished what has begun.
+    It takes the same flags and gives the same answers. Each flag can be given as a variable, too: --web.listen-address
+    as EXPOFMT_WEB_LISTEN_ADDRESS. SIGINT and SIGTERM end the gateway once it has finished what has begun.
     """
     try:
         from ..gateway import Gateway, OwnMetrics, make_asgi_app
