@@ -225,6 +225,26 @@ def test_what_posts_have_replaced_is_dropped(tmp_path: Path, engine: str) -> Non
     assert total <= 3 * len(render(large.families))
 
 
+def test_the_first_post_of_a_group_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("expofmt.journal.sqlite._rewrite", lambda *_: pytest.fail("written again"))
+    with SqliteJournal(tmp_path / "j") as journal:
+        journal.append([replace(put(1, 1, series=1000), kind=ChangeKind.POST)])
+        journal.append([replace(put(2, 1, series=1000), kind=ChangeKind.POST)])
+
+
+def test_a_database_with_other_tables_is_left_as_it_is(tmp_path: Path) -> None:
+    SqliteJournal(tmp_path / "j").close()
+    with closing(sqlite3.connect(tmp_path / "j")) as connection:
+        connection.execute("VACUUM INTO ?", [str(tmp_path / "copy")])
+    with closing(sqlite3.connect(tmp_path / "copy")) as connection:
+        connection.execute("CREATE TABLE more (a)")
+    before = listing(tmp_path)
+    for read_only in (True, False):
+        with pytest.raises(DamagedJournalError, match="tables are not those"):
+            SqliteJournal(tmp_path / "copy", read_only=read_only)
+    assert listing(tmp_path) == before
+
+
 def test_the_file_stays_small_and_shrinks(tmp_path: Path) -> None:
     path = tmp_path / "j"
     with SqliteJournal(path) as journal:

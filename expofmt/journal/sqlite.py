@@ -195,12 +195,6 @@ class SqliteJournal:
                     self._lock.release()
                     raise
             _open_here.add(self)
-        try:
-            with self._speaking_of("cannot be opened"):
-                self._look_at_schema()
-        except BaseException:
-            self.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -318,15 +312,6 @@ class SqliteJournal:
             )
         return int(time_ns)  # of a bool, too, which is written as a word
 
-    def _look_at_schema(self) -> None:
-        connection = self._usable()
-        version: int
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        _check_version(version)
-        tables = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
-        if tuple(sql for (sql,) in connection.execute(tables)) != _SCHEMA:
-            raise DamagedJournalError("its tables are not those of a journal")
-
     @contextmanager
     def _one_moment(self, connection: sqlite3.Connection) -> Iterator[None]:
         """All that is read inside is of one state, whatever is written meanwhile."""
@@ -395,12 +380,14 @@ class _Changed:
         if change.kind is ChangeKind.PUT:
             self.is_cleared = True
             self.pushes.clear()
-            row = row._replace(bytes=0, whole_bytes=sum(len(push.body) for push in pushes), pushes=0)
+            row = row._replace(bytes=0, pushes=0)
         self.pushes += pushes
+        added = sum(len(push.body) for push in pushes)
         self.row = row._replace(
             push_time_ns=change.time_ns,
             lifetime_ns=change.lifetime_ns,
-            bytes=row.bytes + sum(len(push.body) for push in pushes),
+            bytes=row.bytes + added,
+            whole_bytes=row.whole_bytes if row.bytes else added,
             pushes=row.pushes + sum(push.checksum for push in pushes),
         )
 
@@ -630,6 +617,8 @@ def _writer(file: Path) -> sqlite3.Connection:
     _look_at_header(file)
     connection = _connect(file, "rw")
     try:
+        # Before anything is written to it.
+        _look_at_schema(connection)
         if sys.platform == "win32":
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -647,11 +636,17 @@ def _reader(file: Path) -> tuple[sqlite3.Connection, tuple[int, ...] | None]:
     """A connection that leaves no trace; and, where SQLite must be told that nobody writes, what the file is then."""
     if not any(journal._is_writing(file) for journal in _open_here):
         _look_at_header(file)
-    stamp = _stamp(file)
-    if _beside(file, "-wal").exists():
-        return _connect(file, "ro"), None
+    stamp = None
     # Without a log nobody has it open for writing. SQLite would make one, to read.
-    return _connect(file, "ro&immutable=1"), stamp
+    if not _beside(file, "-wal").exists():
+        stamp = _stamp(file)
+    connection = _connect(file, "ro" if stamp is None else "ro&immutable=1")
+    try:
+        _look_at_schema(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, stamp
 
 
 def _stamp(file: Path) -> tuple[int, ...]:
@@ -716,6 +711,15 @@ def _look_at_header(file: Path) -> None:
     if int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
         raise JournalError("is an SQLite database, but no journal of expofmt")
     _check_version(int.from_bytes(header[_USER_VERSION], "big"))
+
+
+def _look_at_schema(connection: sqlite3.Connection) -> None:
+    version: int
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    _check_version(version)
+    tables = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+    if tuple(sql for (sql,) in connection.execute(tables)) != _SCHEMA:
+        raise DamagedJournalError("its tables are not those of a journal")
 
 
 def _check_version(version: int) -> None:
