@@ -49,8 +49,9 @@ _INCONSISTENT: Final = "pushed metrics are invalid or inconsistent with existing
 # Paths of pushes that are remembered, so that the next push need not take them apart; longer ones are not.
 _PATHS: Final = 4096
 _PATH_BYTES: Final = 256
-# How much of a push may be read where others wait meanwhile.
+# How much of a push may be read, and how many series written, where others wait meanwhile.
 _SMALL_BYTES: Final = 64 * 1024
+_FEW_SERIES: Final = 2000
 _NOT_COUNTED: Final = frozenset((Endpoint.METRICS, Endpoint.QUIT, Endpoint.NO_QUIT))
 # What takes as long as the store is large.
 _SLOW: Final = frozenset((Endpoint.METRICS, Endpoint.API_METRICS, Endpoint.API_GROUPS, Endpoint.API_GROUP))
@@ -148,7 +149,7 @@ class Gateway:
     def is_quick(self, request: Request) -> bool:
         """Whether :meth:`submit` takes so little time that who serves others need not do it elsewhere.
 
-        >>> Gateway(GroupStore()).is_quick(Request("GET", "/metrics"))
+        >>> Gateway(GroupStore()).is_quick(Request("PUT", "/metrics/job/backup", body=b"a 1\\n" * 10**5))
         False
         """
         if len(request.body) > _SMALL_BYTES or request.headers.get("content-encoding"):
@@ -156,7 +157,7 @@ class Gateway:
         if request.method != "GET":
             return True
         endpoint = self._router.route("GET", request.target, request.root).endpoint
-        return endpoint not in _SLOW
+        return endpoint not in _SLOW or self.store.series_count < _FEW_SERIES
 
     # ------------------------------------------------------------------------------------------------------ requests
 

@@ -91,6 +91,8 @@ _BUSY_SECONDS: Final = 2.0
 _PAGES_GIVEN_BACK: Final = 64
 # How much a log that grew in one large batch may keep of its size.
 _LOG_BYTES: Final = 16 << 20
+# How many pages a log has, of 4 kB, before it is put into the file.
+_LOG_PAGES: Final = 4096
 # A group is written anew when its pushes are so many times as long as they were when none of them was replaced in part,
 # at least so many bytes.
 _OVERGROWN: Final = 3
@@ -626,6 +628,8 @@ def _writer(file: Path) -> sqlite3.Connection:
             raise JournalError("cannot be opened: its file system has no shared memory, which SQLite's log needs")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+        # Groups are pushed again and again: a longer log holds more pages that need not be put into the file.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     except BaseException:
         _close(connection, file)
         raise
