@@ -194,6 +194,8 @@ class Push:
     errors: list[Diagnostic] = field(default_factory=list)
     # The families whose samples are not those that were pushed, one by one.
     completed: set[str] = field(default_factory=set)
+    # What places were looked for in, made when one is asked for: a push may have thousands of them.
+    _indices: dict[str, dict[str | LabelSet, int]] = field(default_factory=dict)
 
     @classmethod
     def of_group(cls, group: Group) -> Self:
@@ -236,13 +238,23 @@ class Push:
         if name not in self.completed:
             return self.pushed_place(name, index)
         family = self.families[name]
-        label = _POINT_LABELS[family.type]
         sample = family.samples[index]
-        metric = _without(sample.labels, label)
-        given = self.pushed[name].samples.with_labels(self.key.labels, _INSTANCE)
-        of_metric = [number for number, each in enumerate(given) if _without(each.labels, label) == metric]
-        exact = (number for number in of_metric if given[number].series == sample.series)
-        return self.pushed_place(name, next(exact, of_metric[0]))
+        indices = self._pushed_indices(name)
+        number = indices.get(sample.series)
+        if number is None:
+            number = indices[_without(sample.labels, _POINT_LABELS[family.type])]
+        return self.pushed_place(name, number)
+
+    def _pushed_indices(self, name: str) -> dict[str | LabelSet, int]:
+        """Where the first sample of each series and of each metric was pushed; it takes a pass over the family."""
+        indices = self._indices.get(name)
+        if indices is None:
+            indices = self._indices[name] = {}
+            label = _POINT_LABELS[self.families[name].type]
+            for number, sample in enumerate(self.pushed[name].samples.with_labels(self.key.labels, _INSTANCE)):
+                indices.setdefault(sample.series, number)
+                indices.setdefault(_without(sample.labels, label), number)
+        return indices
 
     def _place(self, span: Span) -> Place:
         place = Place.of(self.source, span, "")
