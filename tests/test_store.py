@@ -177,6 +177,14 @@ def test_conflicts_of_a_completed_family_take_one_pass_over_it(monkeypatch: pyte
     assert len(taken) == 30 + 30 + 90
 
 
+def test_series_of_one_fingerprint_are_refused_whatever_the_other_group_has() -> None:
+    store = GroupStore()
+    store.put(OTHER, "b 1\n")
+    planted = MetricFamily.gauge("a", 1).samples.with_labels(KEY.labels, {"instance": ""})
+    store._catalog.series.replace(store._catalog.number(OTHER), [], [planted])
+    assert refused(lambda: store.put(KEY, "a 1\n")) == [Code.DUPLICATE_SAMPLE]
+
+
 # ------------------------------------------------------------------------------------------------------- expositions
 
 
