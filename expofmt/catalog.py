@@ -322,7 +322,8 @@ class Catalog:
         lines = {
             (other, sample.series): str(sample)
             for other in {other for _, other in told}
-            for sample in self.groups[self._keys[other]].families[family.name].family.samples
+            if (held := self.groups[self._keys[other]].families.get(family.name)) is not None
+            for sample in held.family.samples
             if sample.series in wanted
         }
         for index, other in told:

@@ -60,6 +60,10 @@ _DROPPED: Final = frozenset((Code.MISSING_LE, Code.NAN_BOUND, Code.STRAY_SAMPLE,
 # The label that tells the samples of a metric apart.
 _POINT_LABELS: Final[Mapping[MetricType, str]] = {MetricType.HISTOGRAM: "le", MetricType.SUMMARY: "quantile"}
 
+_TYPE_LINE: Final = re.compile(
+    rb'^[ \t]*#[ \t]*TYPE[ \t]+(?P<name>"(?:[^"\\\n]|\\.)*"|\S+)[ \t]+(?P<type>\S+)', re.MULTILINE
+)
+
 _INSTANCE: Final = LabelSet(instance="")
 
 # How many diagnostics of one kind a push is refused with.
@@ -80,7 +84,8 @@ class PushPolicy:
 
     ``replace`` takes the pushed family in the place of the old one; the others keep the series of both, and settle
     those that both have: ``last`` by the push, ``sum``, ``min`` and ``max`` by value. Histograms must agree on their
-    bounds, and quantiles cannot be summed: such a push is refused. Immutable.
+    bounds, and quantiles cannot be summed: such a push is refused. To accumulate costs what the group has
+    of the family, however little of it is pushed. Immutable.
 
     >>> policy = PushPolicy.parse("counter=sum,jobs_*=max")
     >>> policy.op_for("jobs_total", MetricType.COUNTER), policy.op_for("up", MetricType.GAUGE)
@@ -194,6 +199,9 @@ class Push:
     errors: list[Diagnostic] = field(default_factory=list)
     # The families whose samples are not those that were pushed, one by one.
     completed: set[str] = field(default_factory=set)
+    # What places were looked for in, made when one is asked for: a push may have thousands of them.
+    _indices: dict[str, dict[str | LabelSet, int]] = field(default_factory=dict)
+    _type_lines: dict[bytes, dict[str, Span]] = field(default_factory=dict)
 
     @classmethod
     def of_group(cls, group: Group) -> Self:
@@ -217,10 +225,14 @@ class Push:
         return self._metadata_place(name, "name")
 
     def _metadata_place(self, name: str, part: str) -> Place:
-        names = b"|".join({re.escape(name.encode()), re.escape(quote(name).encode())})
-        pattern = rb"^[ \t]*#[ \t]*TYPE[ \t]+(?P<name>%s)[ \t]+(?P<type>\S+)" % names
-        line = re.search(pattern, self.source.data, re.MULTILINE)
-        return self._place(Span(*line.span(part))) if line else self.pushed_place(name, 0)
+        if not self._type_lines:
+            # No name is empty: where there is no such line either, that has been found out.
+            self._type_lines[b""] = {}
+            for line in _TYPE_LINE.finditer(self.source.data):
+                spans = {part: Span(*line.span(part)) for part in ("name", "type")}
+                self._type_lines.setdefault(line["name"], spans)
+        found = self._type_lines.get(name.encode()) or self._type_lines.get(quote(name).encode())
+        return self._place(found[part]) if found else self.pushed_place(name, 0)
 
     def pushed_place(self, name: str, index: int) -> Place:
         """A sample, by its number in its family as it was pushed."""
@@ -236,13 +248,23 @@ class Push:
         if name not in self.completed:
             return self.pushed_place(name, index)
         family = self.families[name]
-        label = _POINT_LABELS[family.type]
         sample = family.samples[index]
-        metric = _without(sample.labels, label)
-        given = self.pushed[name].samples.with_labels(self.key.labels, _INSTANCE)
-        of_metric = [number for number, each in enumerate(given) if _without(each.labels, label) == metric]
-        exact = (number for number in of_metric if given[number].series == sample.series)
-        return self.pushed_place(name, next(exact, of_metric[0]))
+        indices = self._pushed_indices(name)
+        number = indices.get(sample.series)
+        if number is None:
+            number = indices[_without(sample.labels, _POINT_LABELS[family.type])]
+        return self.pushed_place(name, number)
+
+    def _pushed_indices(self, name: str) -> dict[str | LabelSet, int]:
+        """Where the first sample of each series and of each metric was pushed; it takes a pass over the family."""
+        indices = self._indices.get(name)
+        if indices is None:
+            indices = self._indices[name] = {}
+            label = _POINT_LABELS[self.families[name].type]
+            for number, sample in enumerate(self.pushed[name].samples.with_labels(self.key.labels, _INSTANCE)):
+                indices.setdefault(sample.series, number)
+                indices.setdefault(_without(sample.labels, label), number)
+        return indices
 
     def _place(self, span: Span) -> Place:
         place = Place.of(self.source, span, "")

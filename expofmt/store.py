@@ -40,8 +40,8 @@ class GroupStore:
 
     ``clock`` gives nanoseconds since the Unix epoch, as an ``int``. ``names`` is whether names of UTF-8 are taken. With
     a ``journal``, what was acknowledged is durable, and the store begins with what the journal replays. ``own`` gives
-    the families that the process exposes of itself; it is called now, for their names, types and help texts, with
-    which pushes must agree, and once for each scrape, for their samples.
+    the families that the process exposes of itself; it is called when the store is made, for their names, types and
+    help texts, with which pushes must agree, and once for each scrape, for their samples.
 
     Off by default, since Pushgateway has none of it: ``policy`` accumulates instead of replacing; ``lifetime_ns`` is
     how long after their last push groups expire, 0 for never; ``limits`` refuses what is too much.
@@ -126,7 +126,8 @@ class GroupStore:
         Raises :class:`ConsistencyError` for a push with timestamps, and for one that contradicts itself or other
         groups (type, duplicate series, suffix); the diagnostics point into the body and name the other group, and
         ``push_failure_time_seconds`` of the group is set. Raises :class:`LimitError`, and :class:`JournalError` where
-        the journal cannot take it; nothing has happened then. Raises TypeError for a key that is no GroupingKey, and
+        the journal cannot take it; nothing has happened then. Raises :class:`GroupingKeyError` for a key with label
+        names of UTF-8, where the store takes legacy names only. Raises TypeError for a key that is no GroupingKey, and
         for a lifetime that is not an ``int``; ValueError for a lifetime that is negative or takes more than 64 bits,
         for a format that is not read, and when the store is closed; ImportError for protobuf without its extra.
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import expofmt.page
+import expofmt.pushing
 from expofmt import (
     Bucket,
     Change,
@@ -153,6 +154,35 @@ def test_thousands_of_conflicts_are_counted_not_told() -> None:
         store.put(GroupingKey("batch", instance="i"), body)
     assert len(caught.value.diagnostics) == 1001
     assert caught.value.diagnostics[-1].message == "200 more diagnostics are not shown"
+
+
+def test_conflicts_of_a_completed_family_take_one_pass_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "# TYPE h histogram\n" + "".join(f'h_bucket{{instance="i",n="{n}",le="1"}} 1\n' for n in range(30))
+    store = GroupStore()
+    store.put(GroupingKey("batch", instance="i"), body)
+    taken: list[LabelSet] = []
+    without_label = expofmt.pushing._without
+
+    def without(labels: LabelSet, name: str) -> LabelSet:
+        taken.append(labels)
+        return without_label(labels, name)
+
+    monkeypatch.setattr(expofmt.pushing, "_without", without)
+    with pytest.raises(ConsistencyError) as caught:
+        store.put(KEY, body)
+    # A bucket that was pushed and one that was not, a sum and a count, of each metric.
+    assert len(caught.value.diagnostics) == 120
+    assert [diagnostic.place.line for diagnostic in caught.value.diagnostics[::4]] == [*range(2, 32)]
+    # Each sample when the family is completed, once more as it was pushed, and those that were not pushed.
+    assert len(taken) == 30 + 30 + 90
+
+
+def test_series_of_one_fingerprint_are_refused_whatever_the_other_group_has() -> None:
+    store = GroupStore()
+    store.put(OTHER, "b 1\n")
+    planted = MetricFamily.gauge("a", 1).samples.with_labels(KEY.labels, {"instance": ""})
+    store._catalog.series.replace(store._catalog.number(OTHER), [], [planted])
+    assert refused(lambda: store.put(KEY, "a 1\n")) == [Code.DUPLICATE_SAMPLE]
 
 
 # ------------------------------------------------------------------------------------------------------- expositions
