@@ -131,8 +131,12 @@ class Committed:
             names = {family.name for family in change.families}
             if old is not None and change.kind not in (ChangeKind.POST, ChangeKind.FAIL):
                 names.update(old.families)
+            new = changed(old, change)
+            if new is not None and (packed := new.packed()) is not new:
+                new = packed
+                names.update(new.families)
             batch.add(key, old, names)
-            self._catalog.replace(key, changed(old, change), names)
+            self._catalog.replace(key, new, names)
 
     def _take_back(self, batch: _Batch) -> None:
         # First all that is new, since what was there before may contradict it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
@@ -18,6 +19,9 @@ from .model import MetricFamily
 
 __all__ = ["Change", "ChangeKind", "Group", "Journal", "JournalError", "StoredFamily", "apply", "changed", "retold"]
 
+# A group is packed again when its pushes had so many times as many samples as it has, and some more.
+_SCATTERED: Final = 3
+_FEW_SAMPLES: Final = 1000
 _NOTHING: Final[Mapping[str, StoredFamily]] = MappingProxyType({})
 
 
@@ -49,6 +53,10 @@ class Group:
     push_time_ns: int = 0
     failure_time_ns: int = 0
     lifetime_ns: int | None = None
+    # Samples of one push share the columns that they are kept in: how many samples such pushes had since the group was
+    # last packed, and how many the group has.
+    _pushed_samples: int = field(default=0, repr=False, compare=False)
+    _samples: int = field(default=0, repr=False, compare=False)
 
     @property
     def expires_ns(self) -> int | None:
@@ -60,6 +68,27 @@ class Group:
         if self.lifetime_ns is None:
             return None
         return (self.push_time_ns or self.failure_time_ns) + self.lifetime_ns
+
+    def packed(self) -> Group:
+        """The same group, by itself if nothing is to be gained: of families that posts have replaced, the columns of
+        their pushes hold the samples as long as anything of the push is left. Costs, in the long run, what was pushed.
+
+        >>> group = Group(GroupingKey("batch"))
+        >>> group.packed() is group
+        True
+        """
+        if self._pushed_samples <= _SCATTERED * self._samples + _FEW_SAMPLES:
+            return self
+        families = [family for family, _ in self.families.values()]
+        first, *others = (family.samples for family in families)
+        # Which makes new columns, and only of these samples.
+        together = first.concat(*others).with_labels({}, {})
+        ends = [*accumulate(len(family.samples) for family in families)]
+        packed = {
+            name: StoredFamily(family.with_samples(together[end - len(family.samples) : end]), time_ns)
+            for (name, (family, time_ns)), end in zip(self.families.items(), ends, strict=True)
+        }
+        return replace(self, families=MappingProxyType(packed), _pushed_samples=len(together), _samples=len(together))
 
 
 class ChangeKind(StrEnum):
@@ -120,7 +149,11 @@ def changed(group: Group | None, change: Change) -> Group | None:
     if change.kind is ChangeKind.FAIL:
         return replace(group, failure_time_ns=change.time_ns)
     pushed = {family.name: StoredFamily(family, change.time_ns) for family in change.families}
+    samples = count = sum(len(family.samples) for family in change.families)
     if change.kind is ChangeKind.POST:
+        replaced = (group.families[name].family.samples for name in pushed if name in group.families)
+        samples += group._samples - sum(map(len, replaced))
+        count += group._pushed_samples
         # A union of dicts is a copy that looks at no item, however many the group has.
         pushed = MappingProxyType(group.families) | pushed
     return replace(
@@ -128,6 +161,8 @@ def changed(group: Group | None, change: Change) -> Group | None:
         families=MappingProxyType(pushed),
         push_time_ns=change.time_ns,
         lifetime_ns=change.lifetime_ns,
+        _pushed_samples=count,
+        _samples=samples,
     )
 
 

@@ -547,8 +547,9 @@ def _accumulated(push: Push, new: MetricFamily, old: MetricFamily, op: PushOp) -
         merged = merge(before, after, policy=MergePolicy(op))[new.name]
     except ConsistencyError as error:
         raise ConsistencyError(_in_the_push(push, new, each) for each in error.diagnostics) from None
-    # The help text is that of the push: it is the newer one.
-    return replace(merged, help=new.help)
+    # The help text is that of the push: it is the newer one. The samples are in columns of their own, so that those of
+    # earlier pushes are let go of.
+    return replace(merged, help=new.help, samples=merged.samples.with_labels({}, {}))
 
 
 def _in_the_push(push: Push, family: MetricFamily, diagnostic: Diagnostic) -> Diagnostic:

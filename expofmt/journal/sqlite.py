@@ -536,6 +536,10 @@ def _group(row: _Group, pushes: Sequence[_Push]) -> Group:
         except ExpositionError as error:
             raise DamagedJournalError(f"group {row.key!r}: {error}") from error
         stored.update((name, StoredFamily(family, push.time_ns)) for name, family in read.items())
+    if len(pushes) > 1:
+        # What is left of a push holds on to none of the rest.
+        held = ((family.with_samples(family.samples.compact()), time_ns) for family, time_ns in stored.values())
+        stored = {family.name: StoredFamily(family, time_ns) for family, time_ns in held}
     return Group(_key(row.key), MappingProxyType(stored), row.push_time_ns, row.failure_time_ns, row.lifetime_ns)
 
 
