@@ -88,8 +88,9 @@ class _Entry:
         return self.family.with_samples(self.gathered.samples())
 
     def describe(self, family: MetricFamily) -> None:
-        self.family = family
         self.head = engine.encode([family], format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
+        # Last: by this, a page knows what the lines say, whatever an interrupt has left out.
+        self.family = family
 
 
 class Page:
