@@ -48,8 +48,9 @@ class Delta:
                     mine.pop(owner, None)
                 else:
                     mine[owner] = samples
-            if not mine and self.families[name] is None:
-                del self.samples[name], self.families[name]
+            if not mine and self.families.get(name) is None:
+                del self.samples[name]
+                self.families.pop(name, None)
 
 
 class _Entry:
