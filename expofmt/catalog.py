@@ -85,8 +85,6 @@ class Catalog:
         self._identities: dict[LabelSet, GroupingKey] = {}
         # How many groups have a lifetime.
         self.mortal = 0
-        # Names of families whose metadata may be others than when this was taken last.
-        self._touched: set[str] = set()
 
     def number(self, key: GroupingKey) -> int:
         """The number of a group that is there, or was and is not retired."""
@@ -169,13 +167,7 @@ class Catalog:
             self.replace(group.key, replace(group, families=MappingProxyType(families)))
         return reasons
 
-    def touched(self) -> set[str]:
-        """The names of families whose metadata may have changed since this was asked last."""
-        names, self._touched = self._touched, set()
-        return names
-
     def _learn(self, key: GroupingKey, family: MetricFamily) -> None:
-        self._touched.add(family.name)
         declared = self._declared.get(family.name)
         if declared is None:
             declared = self._declared[family.name] = _Declared(family.name, family.type)
@@ -189,7 +181,6 @@ class Catalog:
             declared.plain[key] = None
 
     def _forget(self, key: GroupingKey, family: MetricFamily) -> None:
-        self._touched.add(family.name)
         declared = self._declared[family.name]
         if family.help:
             del declared.helped[bisect_left(declared.helped, key)]
@@ -199,24 +190,6 @@ class Catalog:
             del self._declared[family.name]
 
     # ----------------------------------------------------------------------------------------------------- questions
-
-    def metadata(self, name: str) -> MetricFamily | None:
-        """A family of that name without samples, with the type and the help text that are shown; ``None`` if no group
-        has it.
-        """
-        declared = self._declared.get(name)
-        if declared is None:
-            return None
-        help = self._help(name, declared)
-        return MetricFamily(name, declared.type, help)
-
-    def _help(self, name: str, declared: _Declared) -> str | None:
-        own = self.own.get(name)
-        if own is not None:
-            return own.help
-        if declared.helped:
-            return self.groups[declared.helped[0]].families[name].family.help
-        return None
 
     def has_another(self, key: GroupingKey) -> bool:
         """Whether what the store says of this group, it says of another one already."""

@@ -154,11 +154,10 @@ class Committed:
         delta = Delta()
         for key, old in batch.before.items():
             compare(delta, catalog.number(key), key, old, catalog.groups.get(key), batch.names[key])
-        delta.families |= {name: catalog.metadata(name) for name in catalog.touched()}
         return delta
 
     def _publish(self, batch: _Batch, delta: Delta) -> None:
-        self._published.publish(batch.before, delta)
+        self._published.publish(batch.names, delta)
         for key in batch.before:
             if key not in self._catalog.groups:
                 self._catalog.retire(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import operator
 from collections.abc import Set as AbstractSet
+from itertools import count
 from typing import Final
 
 from .grouping import GroupingKey
@@ -26,28 +27,37 @@ class Schedule:
 
     def __init__(self) -> None:
         self._times: dict[GroupingKey, int] = {}
-        # A heap with each of these times, and some that no longer hold.
-        self._heap: list[tuple[int, GroupingKey]] = []
+        # A heap with each of these times, and some that no longer hold. Numbers keep it from comparing keys: an
+        # interrupt in their code would leave it in disorder.
+        self._heap: list[tuple[int, int, GroupingKey]] = []
+        self._numbers = count()
+        # Those whose time has come, until they are set to another one or to none.
+        self._due: set[GroupingKey] = set()
 
     def set(self, key: GroupingKey, time: int | None) -> None:
         """The group expires at that time and at no other; ``None`` for never."""
         if time is None:
             self._times.pop(key, None)
-        elif self._times.get(key) != time:
-            heapq.heappush(self._heap, (time, key))
+        elif self._times.get(key) != time or key in self._due:
+            heapq.heappush(self._heap, (time, next(self._numbers), key))
             self._times[key] = time
+        self._due.discard(key)
         if len(self._heap) > 2 * len(self._times) + 64:
             # What is sorted is a heap.
-            self._heap = sorted((time, key) for key, time in self._times.items())
+            self._heap = sorted((time, next(self._numbers), key) for key, time in self._times.items())
 
     def due(self, now: int) -> AbstractSet[GroupingKey]:
-        """The groups whose time has come."""
-        heap, times = self._heap, self._times
-        while heap and heap[0][0] <= now and times.get(heap[0][1]) != heap[0][0]:
+        """The groups whose time has come, and those of which that was said before, until they are set to another time.
+
+        Costs what is due. An interrupt loses nothing: it is due the next time.
+        """
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            time, _, key = heap[0]
+            if self._times.get(key) == time:
+                self._due.add(key)
             heapq.heappop(heap)
-        if not heap or heap[0][0] > now:
-            return frozenset()
-        return {key for key, time in times.items() if time <= now}
+        return frozenset(self._due)
 
 
 def checked_ns(value: int, what: str) -> int:

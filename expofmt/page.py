@@ -48,8 +48,9 @@ class Delta:
                     mine.pop(owner, None)
                 else:
                     mine[owner] = samples
-            if not mine and self.families[name] is None:
-                del self.samples[name], self.families[name]
+            if not mine and self.families.get(name) is None:
+                del self.samples[name]
+                self.families.pop(name, None)
 
 
 class _Entry:
@@ -88,8 +89,9 @@ class _Entry:
         return self.family.with_samples(self.gathered.samples())
 
     def describe(self, family: MetricFamily) -> None:
-        self.family = family
         self.head = engine.encode([family], format=Format.TEXT, escaping=EscapingScheme.ALLOW_UTF8)
+        # Last: by this, a page knows what the lines say, whatever an interrupt has left out.
+        self.family = family
 
 
 class Page:

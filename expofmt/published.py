@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from threading import Lock
@@ -25,6 +26,26 @@ TIMES: Final[Mapping[str, MetricFamily]] = {
 }
 
 
+class _Declared:
+    """Which of the groups that are seen declare a family, in order: with a help text, and without."""
+
+    __slots__ = ("helped", "plain")
+
+    def __init__(self) -> None:
+        self.helped: list[GroupingKey] = []
+        self.plain: list[GroupingKey] = []
+
+    def learn(self, key: GroupingKey, *, with_help: bool) -> None:
+        keys = self.helped if with_help else self.plain
+        keys.insert(bisect_left(keys, key), key)
+
+    def forget(self, key: GroupingKey) -> None:
+        for keys in (self.helped, self.plain):
+            index = bisect_left(keys, key)
+            if keys[index : index + 1] == [key]:
+                del keys[index]
+
+
 class Published:
     """What is seen of the groups of a catalog. Whoever writes publishes; anybody may look, and waits but for moments.
 
@@ -36,6 +57,8 @@ class Published:
         # Held for the moments in which what was committed becomes what is seen, and what has expired is seen no more.
         self._publishing = Lock()
         self._groups: dict[GroupingKey, Group] = {}
+        # By the name of the family.
+        self._declared: dict[str, _Declared] = {}
         self._schedule = Schedule()
         # Groups that have expired and are not seen any more, while the catalog has them yet.
         self._gone: dict[GroupingKey, Group] = {}
@@ -58,27 +81,42 @@ class Published:
 
     # ------------------------------------------------------------------------------------------------ for who writes
 
-    def publish(self, keys: Iterable[GroupingKey], delta: Delta) -> None:
-        """Let groups be seen as the catalog has them; ``delta`` is how they differ from what was published before."""
+    def publish(self, names: Mapping[GroupingKey, AbstractSet[str]], delta: Delta) -> None:
+        """Let groups be seen as the catalog has them, and in each the families of these names; the others are those
+        that were seen before. ``delta`` is how the samples differ from what was published before.
+        """
         catalog = self._catalog
-        keys = set(keys)
         with self._publishing:
-            # What has expired since the batch was begun is not seen any more, so that the difference is not all that
-            # there is to see of it; and the catalog, which has it yet, does not know what else is seen.
-            names = {name for group in self._gone.values() for name in group.families}
-            for key in self._gone.keys() & keys:
+            # What an interrupt has left half hidden.
+            self._hide_expired(-1)
+            touched: set[str] = set()
+            learned: list[tuple[GroupingKey, MetricFamily]] = []
+            for key, changed in names.items():
                 new = catalog.groups.get(key)
-                names.update(new.families if new else ())
-                compare(delta, catalog.number(key), key, None, new, new.families if new else ())
-                del self._gone[key]
-            for key in keys:
-                group = catalog.groups.get(key)
-                if group is None:
+                if key in self._gone:
+                    # It has expired since the batch was begun, and is not seen any more, so that the difference is not
+                    # all that there is to see of it.
+                    changed = new.families.keys() if new else frozenset()
+                    compare(delta, catalog.number(key), key, None, new, changed)
+                    del self._gone[key]
+                old = self._groups.get(key)
+                for name in changed:
+                    before, after = (group.families.get(name) if group else None for group in (old, new))
+                    if before is after or (before and after and _says_the_same(before.family, after.family)):
+                        continue
+                    touched.add(name)
+                    if before is not None:
+                        self._forget(name, key)
+                    if after is not None:
+                        learned.append((key, after.family))
+                if new is None:
                     self._groups.pop(key, None)
                 else:
-                    self._groups[key] = group
-                self._schedule.set(key, group.expires_ns if group else None)
-            delta.families |= self._seen_metadata(names)
+                    self._groups[key] = new
+                self._schedule.set(key, new.expires_ns if new else None)
+            for key, family in learned:
+                self._declared.setdefault(family.name, _Declared()).learn(key, with_help=bool(family.help))
+            delta.families |= self._metadata(touched)
             self._delta.update(delta)
 
     def settle(self, now: int) -> Iterable[GroupingKey]:
@@ -100,7 +138,9 @@ class Published:
         delta = Delta()
         for key, group in gone.items():
             compare(delta, self._catalog.number(key), key, group, None, group.families)
-        delta.families |= self._seen_metadata(delta.samples.keys() - TIMES.keys(), gone.keys())
+            for name in group.families:
+                self._forget(name, key)
+        delta.families |= self._metadata(name for group in gone.values() for name in group.families)
         self._delta.update(delta)
         for key, group in gone.items():
             self._gone[key] = group
@@ -108,23 +148,29 @@ class Published:
         for key in due:
             self._schedule.set(key, None)
 
-    def _seen_metadata(
-        self, names: AbstractSet[str], gone: AbstractSet[GroupingKey] = frozenset()
-    ) -> dict[str, MetricFamily | None]:
-        """What the catalog would say of families if it had the groups that are seen, but for those that are gone."""
-        types: dict[str, MetricType] = {}
-        helped: dict[str, GroupingKey] = {}
-        for key, group in self._groups.items() if names else ():
-            if key in gone:
-                continue
-            for name in group.families.keys() & names:
-                family = group.families[name].family
-                types[name] = family.type
-                if family.help and (name not in helped or key < helped[name]):
-                    helped[name] = key
-        helps = {name: self._groups[key].families[name].family.help for name, key in helped.items()}
-        helps |= {name: family.help for name, family in self._catalog.own.items()}
-        return {name: MetricFamily(name, types[name], helps.get(name)) if name in types else None for name in names}
+    def _forget(self, name: str, key: GroupingKey) -> None:
+        """A group declares a family no more, if it did."""
+        declared = self._declared.get(name)
+        if declared is not None:
+            declared.forget(key)
+            if not declared.helped and not declared.plain:
+                del self._declared[name]
+
+    def _metadata(self, names: Iterable[str]) -> dict[str, MetricFamily | None]:
+        """Families without samples, with the types and the help texts that are shown; ``None`` if no group has them."""
+        return {name: self._metadata_of(name) for name in names}
+
+    def _metadata_of(self, name: str) -> MetricFamily | None:
+        declared = self._declared.get(name)
+        if declared is None:
+            return None
+        family = self._groups[(declared.helped or declared.plain)[0]].families[name].family
+        own = self._catalog.own.get(name)
+        return MetricFamily(name, family.type, own.help if own else family.help or None)
+
+
+def _says_the_same(one: MetricFamily, other: MetricFamily) -> bool:
+    return one.type is other.type and one.help == other.help
 
 
 def compare(

@@ -112,13 +112,15 @@ class Gathered:
         if not len(samples):
             self.remove(owner)
             return
-        self._held[owner] = _lark_samples(samples).compact()
+        # First, so that an interrupt leaves no lines of what is not held.
         self._changed.add(owner)
+        self._held[owner] = _lark_samples(samples).compact()
 
     def remove(self, owner: int) -> None:
         owner = _number(owner)
-        if self._held.pop(owner, None) is not None:
+        if owner in self._held:
             self._changed.add(owner)
+            del self._held[owner]
 
     def owners(self) -> list[int]:
         return sorted(self._held)
