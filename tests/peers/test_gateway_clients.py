@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -20,8 +24,8 @@ from prometheus_client.exposition import (
 )
 
 from tests.peers.test_cli_push import PASSWORD, USERS, groups, running
-from tests.peers.test_pushgateway import newest
-from tests.serving import serving
+from tests.peers.test_pushgateway import free_port, newest
+from tests.serving import connection, serving
 
 HERE = Path(__file__).parent
 Push = Callable[..., None]
@@ -205,3 +209,80 @@ def test_basic_authentication(kind: str, peer: Callable[[str], str], tmp_path: P
     else:
         with running(peer("prometheus-pushgateway"), f"--web.config.file={config}") as url:
             told(url)
+
+
+def recorded(port: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """A port that leads to the gateway, and Content-Type and Content-Encoding of what went through it."""
+    seen: list[tuple[str, str]] = []
+
+    class Through(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with connection(port) as client:
+                client.request("GET", self.path, headers=dict(self.headers.items()))
+                answer = client.getresponse()
+                body = answer.read()
+            seen.append((answer.headers["Content-Type"], answer.headers.get("Content-Encoding", "identity")))
+            self.send_response(answer.status)
+            self.send_header("Content-Type", seen[-1][0])
+            self.send_header("Content-Encoding", seen[-1][1])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Through) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield server.server_port, seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("flags", "media_type"),
+    [
+        ([], "text/plain"),
+        # Prometheus asks for protobuf where it is to read native histograms.
+        (["--enable-feature=native-histograms"], "application/vnd.google.protobuf"),
+    ],
+    ids=["text", "protobuf"],
+)
+def test_prometheus(flags: list[str], media_type: str, peer: Callable[[str], str], tmp_path: Path) -> None:
+    prometheus, promtool, port = peer("prometheus"), peer("promtool"), free_port()
+    with serving() as server, contextmanager(recorded)(server.port) as (through, seen):
+        url = f"http://127.0.0.1:{server.port}"
+        through_python()("PUT", url, "batch", "instance", "db1")
+        (tmp_path / "prometheus.yml").write_text(
+            "scrape_configs:\n  - job_name: gateway\n    honor_labels: true\n    scrape_interval: 1s\n"
+            f'    static_configs:\n      - targets: ["127.0.0.1:{through}"]\n'
+        )
+        command = [prometheus, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{port}", *flags]
+        # Debian's would keep, and answer from, what all of its kind have scraped.
+        command.append("--storage.tsdb.path=scraped")
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                query = [promtool, "query", "instant", f"http://127.0.0.1:{port}"]
+                query += ['{job="batch",__name__=~"done_total|took_seconds_(bucket|sum|count)"}']
+                for _ in range(600):
+                    told = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+                    if told.strip():
+                        break
+                    assert process.poll() is None, "Prometheus has ended"
+                    time.sleep(0.1)
+            finally:
+                process.terminate()
+        # What protobuf has as numbers, Prometheus spells like OpenMetrics.
+        fraction = ".0" if "protobuf" in media_type else ""
+        assert sorted(line.partition(" @")[0] for line in told.splitlines()) == [
+            'done_total{instance="db1", job="batch"} => 3',
+            'took_seconds_bucket{instance="db1", job="batch", le="+Inf"} => 1',
+            f'took_seconds_bucket{{instance="db1", job="batch", le="1{fraction}"}} => 0',
+            f'took_seconds_bucket{{instance="db1", job="batch", le="5{fraction}"}} => 1',
+            'took_seconds_count{instance="db1", job="batch"} => 1',
+            'took_seconds_sum{instance="db1", job="batch"} => 2',
+        ]
+        assert {(kind.partition(";")[0], encoding) for kind, encoding in seen} == {(media_type, "gzip")}
