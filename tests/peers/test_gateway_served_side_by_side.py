@@ -27,7 +27,7 @@ from tests.peers.test_pushgateway import newest, shown
 from tests.serving import PATIENCE, serving
 
 NOT_COMPARED = {"date", "content-length", "transfer-encoding", "content-security-policy"}
-# Each has a page of its own, and other metrics of its own.
+# Each has a page of its own.
 PAGES = re.compile(rb"^GET [^ ]*/(?:status)? ")
 few = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
