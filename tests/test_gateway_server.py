@@ -703,3 +703,36 @@ def test_more_connections_than_files_may_be_open() -> None:
         assert running.request("GET", "/-/ready") == (200, b"OK")
         assert running.stop() == 0
     assert 0 < sum("Too many open files" in line for line in running.log) < 20
+
+
+# ---------------------------------------------------------------------------------------------- large bodies at once
+
+
+def test_large_bodies_at_once_are_bounded_and_small_ones_pass() -> None:
+    """A body that would be too much gets 503 and a time to try again; once the others are done, it is taken."""
+    body = b"# a comment\n" * 20_000 + b"a 1\n"
+    head = HEAD + b"Content-Length: %d\r\n\r\n" % len(body)
+    busy = b"HTTP/1.1 503 Service Unavailable\r\n"
+    with serving("--push.max-pending-bytes", str(len(body) * 3 // 2)) as running:
+        # Which of two bodies is too much depends on which is read first: until it is the second one.
+        for attempt in range(1, 20):
+            with running.connect() as slow:
+                slow.sendall(head + body[:-1])
+                time.sleep(0.1 * attempt)
+                answer = answers(running, head, body)
+                assert running.request("PUT", "/metrics/job/small", b"b 2\n")[0] == 200
+                with suppress(ConnectionError):
+                    slow.sendall(body[-1:])
+                if answer.startswith(busy) and slow.recv(65536).startswith(b"HTTP/1.1 200 "):
+                    break
+        assert answer.startswith(busy)
+        assert b"\r\nretry-after: 1\r\n" in answer
+        assert answer.endswith(b"\r\n\r\ntoo many large request bodies at once: try again\n")
+        assert running.request("PUT", "/metrics/job/k", body)[0] == 200
+        assert running.scrape("a") == 'a{instance="",job="j"} 1\na{instance="",job="k"} 1\n'
+
+
+def test_a_body_that_is_alone_is_taken_whatever_the_limit() -> None:
+    body = b"# a comment\n" * 20_000 + b"a 1\n"
+    with serving("--push.max-pending-bytes", "1") as running:
+        assert running.request("PUT", "/metrics/job/j", body)[0] == 200

@@ -23,6 +23,7 @@ from .options import TROUBLE
 
 _ADDRESSES: Final = (":9091",)
 _MAX_BODY_BYTES: Final = 64 * 2**20
+_MAX_PENDING_BYTES: Final = 256 * 2**20
 # What has a time limit, in the order of TimeLimits.
 _TIMED: Final = ("header", "body", "idle")
 
@@ -147,6 +148,12 @@ _log = partial(_flag, section="Log")
     show_default=True,
     help="In one push, as it is sent and decompressed.",
 )
+@_limit(
+    "--push.max-pending-bytes",
+    default=_MAX_PENDING_BYTES,
+    show_default=True,
+    help="In all large bodies that are being received or worked at; those beyond are answered 503.",
+)
 @_limit("--push.max-series", help="In one push.")
 @_limit("--push.max-label-value-bytes", help="In one label value.")
 @_limit("--store.max-groups", help="In all.")
@@ -223,12 +230,12 @@ def command(ctx: click.Context, /, **flags: Any) -> None:
             lenient=flags["push_lenient"],
             max_body_bytes=flags["push_max_body_bytes"],
             flags=_as_told(ctx.command, flags),
-            build={"version": __version__, "goVersion": f"python{'.'.join(map(str, sys.version_info[:3]))}"},
+            build=_build(),
             on_quit=lambda: server.stop(),
             on_log=log,
         )
         server = Server(
-            make_asgi_app(gateway),
+            make_asgi_app(gateway, max_pending_bytes=flags["push_max_pending_bytes"]),
             listeners,
             web_config=web_config,
             limits=TimeLimits(*(flags[f"web_{name}_timeout"] / 1e9 or float("inf") for name in _TIMED)),
@@ -263,6 +270,13 @@ def _checked(what: str, make: Callable[[], Any]) -> Any:
         _fail(f"{what}: {error}")
 
 
+def _build() -> dict[str, str]:
+    """What Pushgateway tells of its build, as far as there is such a thing."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    told = {"goVersion": f"python{python}", "version": __version__}
+    return dict.fromkeys(("branch", "buildDate", "buildUser", "revision"), "") | told
+
+
 def _as_told(command: click.Command, flags: Mapping[str, Any]) -> dict[str, str]:
     """The flags with their values, as the status shows them."""
     return {
@@ -273,8 +287,10 @@ def _as_told(command: click.Command, flags: Mapping[str, Any]) -> dict[str, str]
 
 
 def _told(parameter: click.Parameter, value: Any) -> str:
+    from ..gateway.webconfig import duration_text
+
     if isinstance(parameter.type, _Duration):
-        return f"{value / 1e9:g}s"
+        return duration_text(value)
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else ",".join(value) if isinstance(value, tuple) else str(value)

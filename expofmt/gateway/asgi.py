@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from ..store import GroupStore
@@ -12,7 +12,12 @@ from .handler import Gateway, gateway_of
 from .messages import Headers, Request, Response
 from .router import UNESCAPED
 
-__all__ = ["ASGIApp", "make_asgi_app"]
+__all__ = ["DEFAULT_MAX_PENDING_BYTES", "ASGIApp", "make_asgi_app"]
+
+# What large request bodies may have together, by default: those of four pushes of the largest size.
+DEFAULT_MAX_PENDING_BYTES: Final = 256 * 2**20
+# Bodies that are not counted.
+_SMALL_BYTES: Final = 64 * 1024
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -20,21 +25,26 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-def make_asgi_app(store: GroupStore | Gateway, /, **options: Any) -> ASGIApp:
+def make_asgi_app(
+    store: GroupStore | Gateway, /, *, max_pending_bytes: int = DEFAULT_MAX_PENDING_BYTES, **options: Any
+) -> ASGIApp:
     """An ASGI application that serves a gateway; the options are those of :class:`Gateway`, for a store.
 
     Scrapes and large bodies are worked at in a thread, so that the event loop stays free. A body is read up to the
-    gateway's limit, and a client that goes away in the middle of one leaves nothing behind. Mounted below a path, it
+    gateway's limit, and a client that goes away in the middle of one leaves nothing behind. Bodies that together hold
+    more than ``max_pending_bytes`` until they are answered get 503, with ``Retry-After``; those of 64 KiB and less, and
+    one that is alone, never do (0: none does). Mounted below a path, it
     answers below that. The store is not closed with the application: whoever made it closes it. ASGI 3.0.
 
     >>> app = make_asgi_app(GroupStore(), enable_admin_api=True)
     """
     gateway = gateway_of(store, options)
+    pending = _Pending(max_pending_bytes)
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await _serve(gateway, scope, receive, send)
+                await _serve(gateway, pending, scope, receive, send)
             case "lifespan":
                 await _live(receive, send)
             case other:
@@ -51,12 +61,86 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-async def _serve(gateway: Gateway, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+class _Pending:
+    """How many bytes there are of large bodies whose requests are not answered. For one event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+
+    def admits(self, size: int, before: int) -> bool:
+        """Whether a body that has ``before`` bytes may grow to ``size``, which then count."""
+        if self._limit and self._bytes > before and self._bytes - before + size > self._limit:
+            return False
+        self._bytes += size - before
+        return True
+
+    def release(self, size: int) -> None:
+        self._bytes -= size
+
+
+class _Body:
+    """A body, as far as it has been received; what it is beyond a small one counts until it is let go."""
+
+    def __init__(self, pending: _Pending) -> None:
+        self._pending = pending
+        self._counted = 0
+
+    async def read(self, receive: Receive, limit: int) -> bytes | None:
+        """The body, or somewhat more of it than the limit; ``None`` if the client goes away before its end.
+
+        Raises :class:`_BusyError`.
+        """
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunk = message.get("body", b"")
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > _SMALL_BYTES:
+                if not self._pending.admits(size, self._counted):
+                    raise _BusyError
+                self._counted = size
+            if not message.get("more_body", False) or size > limit:
+                return chunk if len(chunks) == 1 else b"".join(chunks)
+
+    def release(self) -> None:
+        """Let the bytes be those of others."""
+        self._pending.release(self._counted)
+        self._counted = 0
+
+
+class _BusyError(Exception):
+    """There are too many large bodies at once."""
+
+
+async def _serve(
+    gateway: Gateway, pending: _Pending, scope: MutableMapping[str, Any], receive: Receive, send: Send
+) -> None:
+    body = _Body(pending)
+    try:
+        response = await _response(gateway, body, scope, receive)
+    except _BusyError:
+        # The rest of the body would be taken for the next request.
+        headers = (("Retry-After", "1"), ("Connection", "close"))
+        response = Response.error(503, "too many large request bodies at once: try again", headers=headers)
+    finally:
+        body.release()
+    if response is not None:
+        await _answer(response, scope["method"], send)
+
+
+async def _response(
+    gateway: Gateway, pushed: _Body, scope: MutableMapping[str, Any], receive: Receive
+) -> Response | None:
+    """What to answer; ``None`` if nobody is there to be answered."""
     headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
-    body = await _body(receive, 0 if _declares_more(headers, gateway.max_body_bytes) else gateway.max_body_bytes)
+    body = await pushed.read(receive, 0 if _declares_more(headers, gateway.max_body_bytes) else gateway.max_body_bytes)
     if body is None:
-        # Nobody is there to be answered.
-        return
+        return None
     client = scope.get("client")
     request = Request(
         scope["method"],
@@ -71,28 +155,14 @@ async def _serve(gateway: Gateway, scope: MutableMapping[str, Any], receive: Rec
         future = gateway.submit(request)
     else:
         future = await asyncio.to_thread(gateway.submit, request)
-    response = future.result() if future.done() else await asyncio.wrap_future(future)
-    await _answer(response, request.method, send)
+    if not future.done():
+        await asyncio.wrap_future(future)
+    return future.result()
 
 
 def _declares_more(headers: Headers, limit: int) -> bool:
     length = headers.get("content-length")
     return length is not None and length.isdecimal() and int(length[:20]) > limit
-
-
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """The body, or somewhat more of it than the limit; ``None`` if the client goes away before its end."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        chunks.append(chunk)
-        size += len(chunk)
-        if not message.get("more_body", False) or size > limit:
-            return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
 def _target(scope: MutableMapping[str, Any]) -> str:

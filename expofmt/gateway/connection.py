@@ -254,6 +254,10 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._deadline = self.loop.time() + self._limits.header_seconds
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Blanks at the end are none of the value: RFC 9110, 5.5.
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         self._check_version()
         target, self.url = self.url, b"/"  # uvicorn takes apart what it can, and decodes as ASCII

@@ -81,12 +81,12 @@ def path_prefix(prefix: str) -> str:
 
 
 def joined(prefix: str, path: str) -> str:
-    """A path below a prefix, with one slash between them.
+    """A path below a prefix, with one slash between them, cleaned as the paths of requests are.
 
     >>> joined("/push", "metrics")
     '/push/metrics'
     """
-    return f"{prefix}/{path.removeprefix('/')}"
+    return posixpath.normpath(f"{prefix}/{path.lstrip('/')}")
 
 
 class _Head(NamedTuple):

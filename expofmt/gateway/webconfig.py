@@ -30,7 +30,16 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from ..quoting import visible
 
-__all__ = ["RateLimit", "TLSConfig", "WebConfig", "WebConfigError", "WebConfigFile", "authenticated", "duration_ns"]
+__all__ = [
+    "RateLimit",
+    "TLSConfig",
+    "WebConfig",
+    "WebConfigError",
+    "WebConfigFile",
+    "authenticated",
+    "duration_ns",
+    "duration_text",
+]
 
 T = TypeVar("T")
 Message = MutableMapping[str, Any]
@@ -101,6 +110,28 @@ def duration_ns(text: str) -> int:
     if total >= 2**63:
         raise ValueError(f"`{text}` is too long: a duration is less than 292 years")
     return int(total)
+
+
+def duration_text(duration_ns: int) -> str:
+    """A duration, which is not negative, as Go writes it: with all units from its largest to seconds.
+
+    >>> [duration_text(each) for each in (5 * 60 * 10**9, 1_500_000, 3_600_500_000_000, 0)]
+    ['5m0s', '1.5ms', '1h0m0.5s', '0s']
+    """
+    if 0 < duration_ns < 10**9:
+        unit, size = next(
+            (unit, size) for unit, size in (("ms", 10**6), ("µs", 10**3), ("ns", 1)) if duration_ns >= size
+        )
+        return f"{_decimal(duration_ns, size)}{unit}"
+    minutes, rest = divmod(duration_ns, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    return f"{f'{hours}h' if hours else ''}{f'{minutes}m' if hours or minutes else ''}{_decimal(rest, 10**9)}s"
+
+
+def _decimal(number: int, size: int) -> str:
+    whole, fraction = divmod(number, size)
+    digits = str(fraction).zfill(len(str(size)) - 1).rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,10 @@ def program(
 
 
 @contextmanager
-def original(program: str, options: dict[str, str | bool]) -> Iterator[int]:
+def original(program: str, options: dict[str, str | bool], *more: str) -> Iterator[int]:
     """The port of a new process of the original."""
     port = free_port()
-    flags = [FLAGS[name].format(str(value).rstrip("/")) for name, value in options.items()]
+    flags = [*(FLAGS[name].format(str(value).rstrip("/")) for name, value in options.items()), *more]
     command = [program, f"--web.listen-address=127.0.0.1:{port}", "--persistence.file=", *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
