@@ -62,16 +62,23 @@ class Committed:
         self._journal = journal
         self._published = published
         self._clock = clock
-        # Groups that have expired, which the journal is told with the next change: it would not have to know, but for
-        # changes of groups of the same key that come later.
+        # Groups that have expired, which the journal is told with the next change, or on closing. Should neither come,
+        # it replays them, and they expire again.
         self._owed: list[Change] = []
         if journal is not None:
             self._replay(journal)
 
     def close(self) -> None:
-        """Let go of the journal."""
-        if self._journal is not None:
+        """Record what has expired, and let go of the journal, even if that cannot be recorded."""
+        if self._journal is None:
+            return
+        try:
+            self._settle(self._clock())
+            if self._owed:
+                self._journal.append(self._owed)
+        finally:
             self._journal.close()
+            self._journal = None
 
     def commit(self, tasks: list[Task]) -> None:
         """Check the tasks in order, each against what those before it leave; record all; let them be seen.

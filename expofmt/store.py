@@ -230,7 +230,8 @@ class GroupStore:
     def close(self) -> None:
         """Finish what was submitted, and let go of the journal. Closing twice does no harm.
 
-        The store can be read afterwards; to ask it for a change is a ValueError.
+        The store can be read afterwards; to ask it for a change is a ValueError. Raises JournalError where it cannot be
+        recorded which groups have expired; they are gone from the journal once it is replayed.
         """
         self._writer.close()
 

@@ -1063,3 +1063,35 @@ def test_unseen_groups_leave_no_trace() -> None:
     assert sum(map(len, store._published._delta.samples.values())) == 0
     assert not any(name.startswith("name_") for name in store._published._delta.families)
     assert pushed(store) == '# TYPE a untyped\na{instance="",job="batch"} 1\n'
+
+
+def test_what_has_expired_is_gone_from_the_journal_once_the_store_is_closed(clock: Clock) -> None:
+    journal = MemoryJournal()
+    with GroupStore(clock=clock, journal=journal) as store:
+        store.put(KEY, "a 1\n", lifetime_ns=10)
+        clock.now += 10
+        assert not store.groups
+    # A clock may be set back.
+    clock.now -= 5
+    assert not GroupStore(clock=clock, journal=journal).groups
+
+
+def test_closing_where_nothing_can_be_recorded(clock: Clock) -> None:
+    journal = MemoryJournal()
+    store = GroupStore(clock=clock, journal=journal)
+    store.put(KEY, "a 1\n", lifetime_ns=10)
+    clock.now += 10
+    journal.failing = JournalError("disk full")
+    with pytest.raises(JournalError, match="disk full"):
+        store.close()
+    store.close()
+    assert not store.groups
+
+
+def test_posts_that_replace_most_of_a_group_leave_it_whole(engine: str) -> None:
+    store = GroupStore()
+    lines = "".join(f'big{{n="{n}"}} 1\n' for n in range(600))
+    for turn in range(9):
+        store.post(KEY, f"{lines}f{turn} {turn}\n")
+    assert pushed(store).count("big{") == 600
+    assert [f'f{turn}{{instance="",job="batch"}} {turn}' in pushed(store) for turn in range(9)] == [True] * 9
