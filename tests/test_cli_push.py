@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import CliRunner, Result
 
-from expofmt import GroupingKey, GroupStore, ParseError
+from expofmt import Format, GroupingKey, GroupStore, MetricFamily, ParseError, render
 from expofmt.cli import group
 from expofmt.cli.client import Answer, Client, NoAnswer, without_secrets
 from expofmt.report import report
@@ -174,11 +174,16 @@ def test_compress() -> None:
     assert gzip.decompress(gateway.only.body) == GOOD
 
 
-def test_protobuf_is_sent_as_it_is() -> None:
+def test_protobuf_is_checked_and_sent_as_it_is() -> None:
+    body = render([MetricFamily.gauge("m", 1)], format=Format.PROTOBUF)
+    options = ("--job", "j", "--format", "protobuf")
     with serving() as gateway:
-        assert run("push", gateway.url, "--job", "j", "--format", "protobuf", input=b"\x00\xff").exit_code == 0
-    assert gateway.only.body == b"\x00\xff"
+        assert run("push", gateway.url, *options, input=body).exit_code == 0
+    assert gateway.only.body == body
     assert gateway.only.headers["content-type"].endswith("proto=io.prometheus.client.MetricFamily; encoding=delimited")
+    result = run("push", "http://localhost:9", *options, input=body[:-1])
+    assert result.exit_code == 1
+    assert "truncated-message" in result.stderr
 
 
 def test_headers() -> None:

@@ -97,7 +97,7 @@ _BODY_OPTIONS: Final = (
         type=click.Choice([Format.TEXT.value, Format.PROTOBUF.value]),
         default=Format.TEXT.value,
         show_default=True,
-        help="What FILE is; protobuf means length-delimited messages, which are not checked.",
+        help="What FILE is; protobuf means length-delimited messages.",
     ),
     click.option("--compress", is_flag=True, help="Send it compressed by gzip."),
     report_format_option,
@@ -197,12 +197,17 @@ def _push(
     if compress:
         headers["content-encoding"] = "gzip"
     client = _client(credentials, headers, **options)
+    if checks:
+        try:
+            check(b"", format=Format(format))
+        except ModuleNotFoundError as error:
+            raise click.UsageError(f"{error}, or give --no-check") from None
     complaints = Complaints()
     for each, data in contents([Input.of(file)], complaints):
         source = Source(each.name, data)
-        if checks and format == Format.TEXT:
+        if checks:
             with working("checking", source.name, len(data), quiet=False):
-                found = _findings(source, key, names, max_diagnostics)
+                found = _findings(source, key, names, Format(format), max_diagnostics)
             _tell_findings(found, report_format, verbose=options["verbose"])
         body = gzip.compress(data, mtime=0) if compress else data
         end(client.send(method, address, body), address, source, report_format, verbose=options["verbose"])
@@ -353,10 +358,11 @@ def _complain(file: Path | None, error: Exception) -> NoReturn:
 # ------------------------------------------------------------------------------------------------------------- checks
 
 
-def _findings(source: Source, key: GroupingKey, names: Names, max_diagnostics: int) -> list[Diagnostic]:
+def _findings(source: Source, key: GroupingKey, names: Names, format: Format, max_diagnostics: int) -> list[Diagnostic]:
     """What Pushgateway, and a scrape, would find in this push, in order of place."""
     found = check(
         source.data,
+        format=format,
         profile=Profile.PUSHGATEWAY,
         names=names,
         filename=source.name,
@@ -366,7 +372,7 @@ def _findings(source: Source, key: GroupingKey, names: Names, max_diagnostics: i
         return found
     # Some is wrong only with the labels of the group: series that differ by a label which the group sets.
     try:
-        diagnostics = GroupStore(names=names).put(key, source.data).warnings
+        diagnostics = GroupStore(names=names).put(key, source.data, format=format).warnings
     except ExpositionError as error:
         diagnostics = error.diagnostics
     return [_of_file(diagnostic, source.name) for diagnostic in diagnostics[:max_diagnostics]]
