@@ -187,7 +187,10 @@ def test_a_scrape_does_not_hold_the_loop() -> None:
             assert pushed.wait(60)
         return []
 
-    app = make_asgi_app(GroupStore(own=own))
+    store = GroupStore(own=own)
+    # So many that writing them takes time.
+    store.put(GroupingKey("large"), "".join(f'large{{n="{n}"}} 1\n' for n in range(5000)))
+    app = make_asgi_app(store)
 
     async def both() -> None:
         scrape = asyncio.create_task(called(app, scope("GET", "/metrics"), [part(b"", more=False)]))
