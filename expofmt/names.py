@@ -10,6 +10,8 @@ __all__ = [
     "escape_help",
     "escape_label_name",
     "escape_name",
+    "fitting_label_name",
+    "fitting_name",
     "is_legacy_label_name",
     "is_legacy_metric_name",
     "quote",
@@ -73,7 +75,7 @@ def escape_name(name: str, scheme: EscapingScheme) -> str:
     * ``ALLOW_UTF8``: unchanged. The text needs quotes around it if `is_legacy_metric_name` says no.
     * ``UNDERSCORES``: each character that may not stand where it does becomes ``_``.
     * ``DOTS``: ``_`` becomes ``__``, ``.`` becomes ``_dot_``, and any other such character ``__``. This scheme
-      changes names with underscores even where nothing forces it to.
+      changes names with underscores even where nothing forces it to, which :func:`render` does not.
     * ``VALUES``: a legacy name is unchanged; any other gets the prefix ``U__``, ``_`` is doubled, and each such
       character becomes its code point in hexadecimal between underscores. A lone surrogate becomes ``_FFFD_``.
 
@@ -100,6 +102,24 @@ def escape_label_name(name: str, scheme: EscapingScheme) -> str:
     ('a_b', 'a:b')
     """
     return _escape(name, scheme, _not_bare_in_label_name)
+
+
+def fitting_name(name: str, scheme: EscapingScheme) -> str:
+    """The metric name as Prometheus' encoder writes it: one that may stand bare is unchanged, under ``DOTS`` as well.
+
+    >>> fitting_name("a_b", EscapingScheme.DOTS), fitting_name("a_b.c", EscapingScheme.DOTS)
+    ('a_b', 'a__b_dot_c')
+    """
+    return name if is_legacy_metric_name(name) else escape_name(name, scheme)
+
+
+def fitting_label_name(name: str, scheme: EscapingScheme) -> str:
+    """The label name likewise.
+
+    >>> fitting_label_name("a_b", EscapingScheme.DOTS), fitting_label_name("a:b", EscapingScheme.UNDERSCORES)
+    ('a_b', 'a_b')
+    """
+    return name if is_legacy_label_name(name) else escape_label_name(name, scheme)
 
 
 def unescape_name(name: str, scheme: EscapingScheme) -> str:

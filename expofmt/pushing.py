@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from itertools import accumulate
@@ -33,6 +33,7 @@ __all__ = [
     "Push",
     "PushPolicy",
     "accumulated",
+    "capped",
     "more_findings",
     "prepared",
 ]
@@ -571,6 +572,20 @@ def limit_error(code: Code, filename: str, limit: int, found: int) -> LimitError
     """What a push is refused with that goes beyond a limit."""
     place = Place.canonical(filename, "", "")
     return LimitError([_finding(code, Severity.ERROR, place, limit=f"{limit:,}", found_number=f"{found:,}")])
+
+
+def capped(findings: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Those of the findings of a push that are told; the last says how many more there are."""
+    findings = list(findings)
+    if len(findings) <= MAX_FINDINGS + 1:
+        return findings
+    # What counts findings of one kind stays, since it stands for others than these.
+    counts = [each for each in findings if each.code is Code.TOO_MANY_DIAGNOSTICS]
+    single = [each for each in findings if each.code is not Code.TOO_MANY_DIAGNOSTICS]
+    if len(single) <= MAX_FINDINGS:
+        return findings
+    more = more_findings(findings[0].place.filename, len(single) - MAX_FINDINGS)
+    return [*single[:MAX_FINDINGS], *counts, more]
 
 
 def more_findings(filename: str, count: int) -> Diagnostic:

@@ -12,7 +12,7 @@ from .codes import Code, Severity
 from .diagnostics import ConsistencyError, Diagnostic, Place
 from .formats import Format
 from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType, Sample
-from .names import EscapingScheme, escape_label_name, escape_name
+from .names import EscapingScheme, fitting_label_name, fitting_name
 
 __all__ = ["losses_in_text", "render", "text_help"]
 
@@ -99,7 +99,7 @@ def _protobuf(exposition: Exposition, scheme: EscapingScheme, lossy: bool, on_wa
     from .engine import protobuf
 
     filename = exposition.filename
-    families = sorted(exposition.values(), key=lambda family: (escape_name(family.name, scheme), family.name))
+    families = sorted(exposition.values(), key=lambda family: (fitting_name(family.name, scheme), family.name))
     faults = [*_foreign_samples(families, filename), *_collisions(families, scheme, filename)]
     faults += _label_collisions(families, scheme, Format.PROTOBUF, filename)
     losses: list[Diagnostic] = []
@@ -171,7 +171,7 @@ def _collisions(families: Iterable[MetricFamily], scheme: EscapingScheme, filena
     """Families that a reader would take for one, or whose samples for another's."""
     by_name: dict[str, MetricFamily] = {}
     for family in families:
-        name = escape_name(family.name, scheme)
+        name = fitting_name(family.name, scheme)
         if name in by_name:
             yield _collision(by_name[name], family, filename)
         by_name[name] = family
@@ -188,7 +188,7 @@ def _label_collisions(
     for family in families if scheme is not EscapingScheme.ALLOW_UTF8 else ():
         written: dict[str, str] = {}
         for name in sorted(family.samples.label_names()):
-            other = written.setdefault(escape_label_name(name, scheme), name)
+            other = written.setdefault(fitting_label_name(name, scheme), name)
             if other != name:
                 what = f"labels `{other}` and `{name}` with escaping {scheme}"
                 place = Place.canonical(filename, f"# TYPE {family.name} {family.type}", "")

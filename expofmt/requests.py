@@ -16,7 +16,7 @@ from .grouping import GroupingKey
 from .groups import Change, ChangeKind, Group
 from .model import Exposition, MetricFamily
 from .names import Names
-from .pushing import EXPIRY_FAMILY, Limits, Push, PushPolicy, accumulated, limit_error, prepared
+from .pushing import EXPIRY_FAMILY, Limits, Push, PushPolicy, accumulated, capped, limit_error, prepared
 
 __all__ = ["Body", "Delete", "Post", "PushResult", "Put", "Requests", "Wipe"]
 
@@ -144,8 +144,8 @@ class Requests:
         if groups_expire and EXPIRY_FAMILY in push.families:
             push.leave_out(EXPIRY_FAMILY)
         found = list(catalog.findings(push))
-        warnings = [finding for finding in found if finding.severity is Severity.WARNING]
-        errors = [*push.errors, *(finding for finding in found if finding.severity is not Severity.WARNING)]
+        warnings = capped(finding for finding in found if finding.severity is Severity.WARNING)
+        errors = capped([*push.errors, *(finding for finding in found if finding.severity is not Severity.WARNING)])
         families: Iterable[MetricFamily] = push.families.values()
         if not errors and group is not None:
             old = {name: group.families[name].family for name in push.families.keys() & group.families.keys()}

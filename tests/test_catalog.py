@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from expofmt import EscapingScheme, GroupingKey, GroupStore, JournalError, LabelSet, MetricFamily, MetricType, parse
+from expofmt import (
+    EscapingScheme,
+    GroupingKey,
+    GroupStore,
+    JournalError,
+    LabelSet,
+    MetricFamily,
+    MetricType,
+    parse,
+    render,
+)
 from expofmt.groups import Change, ChangeKind
 from tests.journals import MemoryJournal
 
@@ -180,3 +190,13 @@ def test_a_body_is_bytes_or_text(engine: str) -> None:
     for body in bodies:
         with pytest.raises(TypeError, match="the body of a push is bytes"):
             GroupStore().put(GroupingKey("a"), body)
+
+
+@pytest.mark.parametrize("scheme", EscapingScheme)
+def test_a_name_that_is_escaped_changes_no_other(engine: str, scheme: EscapingScheme) -> None:
+    store = GroupStore(names="utf-8")
+    store.put(GroupingKey("a"), "a_b 1\n")
+    before = store.render(names=["a_b"], escaping=scheme)
+    store.put(GroupingKey("b"), 'a_b{"x.y_z"="1"} 2\n')
+    assert set(before.splitlines()) < set(store.render(names=["a_b"], escaping=scheme).splitlines())
+    assert store.render(escaping=scheme) == render(store.collect(), escaping=scheme)

@@ -160,6 +160,26 @@ def test_thousands_of_conflicts_are_counted_not_told() -> None:
     assert caught.value.diagnostics[-1].message == "200 more diagnostics are not shown"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("# TYPE a{} gauge\na{} 1\n", "# TYPE a{} counter\na{} 1\n"),
+        ("# TYPE a{} summary\na{}_count 1\n", "# TYPE a{}_count counter\na{}_count 1\n"),
+        ("# HELP a{} x\na{} 1\n", "# HELP a{} y\na{} 1\n"),
+    ],
+    ids=["types", "suffixes", "help texts"],
+)
+def test_findings_of_any_kind_are_capped(first: str, second: str) -> None:
+    store = GroupStore()
+    store.put(KEY, "".join(first.replace("{}", f"_{n}_") for n in range(1200)))
+    try:
+        found = store.put(OTHER, "".join(second.replace("{}", f"_{n}_") for n in range(1200))).warnings
+    except ConsistencyError as error:
+        found = error.diagnostics
+    assert len(found) == 1001
+    assert found[-1].message == "200 more diagnostics are not shown"
+
+
 def test_conflicts_of_a_completed_family_take_one_pass_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
     body = "# TYPE h histogram\n" + "".join(f'h_bucket{{instance="i",n="{n}",le="1"}} 1\n' for n in range(30))
     store = GroupStore()

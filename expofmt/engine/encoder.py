@@ -10,8 +10,8 @@ from ..model import MetricFamily, MetricType, Samples
 from ..names import (
     EscapingScheme,
     escape_help,
-    escape_label_name,
-    escape_name,
+    fitting_label_name,
+    fitting_name,
     is_legacy_label_name,
     is_legacy_metric_name,
     quote,
@@ -57,14 +57,14 @@ class _LabelNames(dict[str, str]):
         self._escaping = escaping
 
     def __missing__(self, name: str) -> str:
-        escaped = escape_label_name(name, self._escaping)
+        escaped = fitting_label_name(name, self._escaping)
         written = self[name] = escaped if is_legacy_label_name(escaped) else quote(escaped)
         return written
 
 
 def _family(family: MetricFamily, escaping: EscapingScheme, literals: bool, label_names: _LabelNames) -> Iterator[str]:
     """The samples are in the order of names and labels that are not escaped, as Prometheus' own encoder leaves them."""
-    name = escape_name(family.name, escaping)
+    name = fitting_name(family.name, escaping)
     yield from _metadata(family, name)
     samples = _lark_samples(family.samples)
     rows = samples.in_order(family.name, family.type)

@@ -50,8 +50,8 @@ from ..model import (
 )
 from ..names import (
     EscapingScheme,
-    escape_label_name,
-    escape_name,
+    fitting_label_name,
+    fitting_name,
     is_legacy_label_name,
     is_legacy_metric_name,
     quote,
@@ -773,7 +773,7 @@ class _Writer:
     def written(self, family: MetricFamily) -> bytes:
         self.family = family
         self.lost: set[str] = set()
-        message = _MetricFamily(name=escape_name(family.name, self.escaping).encode())
+        message = _MetricFamily(name=fitting_name(family.name, self.escaping).encode())
         if family.help is not None:
             message.help = family.help.encode()
         if family.unit is not None:
@@ -807,7 +807,7 @@ class _Writer:
             if raw is None:
                 if len(known) == _PAIRS_KEPT:
                     known.clear()
-                raw = known[pair] = _pair(escape_label_name(pair[0], self.escaping), pair[1])
+                raw = known[pair] = _pair(fitting_label_name(pair[0], self.escaping), pair[1])
             found.append(raw)
         return found
 

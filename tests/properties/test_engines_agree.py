@@ -20,7 +20,7 @@ from hypothesis.strategies import SearchStrategy
 
 from expofmt import EscapingScheme, Exemplar, Format, LabelSet, MetricFamily, MetricType, Sample, Samples
 from expofmt.engine import Engine, Scan, ScannedFamily
-from expofmt.names import escape_label_name, quote
+from expofmt.names import fitting_label_name, quote
 from expofmt.strategies import TEXT_TYPES, exposition_text, label_sets
 
 TESTS = Path(__file__).parent.parent
@@ -104,7 +104,7 @@ def encodings(
 def keeps_labels_apart(escaping: EscapingScheme, samples: Samples) -> bool:
     """Whether the escaped label names are as many, and none is a name's: else there is nothing to write."""
     names = samples.label_names()
-    escaped = {escape_label_name(name, escaping) for name in names}
+    escaped = {fitting_label_name(name, escaping) for name in names}
     return len(escaped) == len(names) and "__name__" not in escaped
 
 

@@ -10,14 +10,14 @@ pub enum EscapingScheme {
     AllowUtf8,
     /// Each character that may not stand where it does becomes `_`.
     Underscores,
-    /// `_` becomes `__`, `.` becomes `_dot_`, and any other such character `__`.
+    /// In a name that may not stand bare, `_` becomes `__`, `.` becomes `_dot_`, and any other such character `__`.
     Dots,
     /// A legacy name is unchanged; any other gets the prefix `U__`, `_` is doubled, and each such character becomes its
     /// code point in hexadecimal between underscores.
     Values,
 }
 
-/// The metric name as the scheme writes it. A name is UTF-8.
+/// The metric name as the scheme writes it; one that may stand bare is unchanged. A name is UTF-8.
 pub fn escape_name(name: &[u8], scheme: EscapingScheme) -> Cow<'_, [u8]> {
     escape(name, scheme, true)
 }
@@ -32,7 +32,7 @@ fn escape(name: &[u8], scheme: EscapingScheme, colons: bool) -> Cow<'_, [u8]> {
         byte == b'_' || byte.is_ascii_alphabetic() || (byte == b':' && colons) || (byte.is_ascii_digit() && at > 0)
     };
     let is_legacy = name.iter().enumerate().all(|(at, &byte)| is_bare(at, byte));
-    if scheme == EscapingScheme::AllowUtf8 || (is_legacy && (scheme != EscapingScheme::Dots || !name.contains(&b'_'))) {
+    if scheme == EscapingScheme::AllowUtf8 || is_legacy {
         return Cow::Borrowed(name);
     }
     let mut out = Vec::with_capacity(2 * name.len());
@@ -65,7 +65,8 @@ mod tests {
             ("http.status code", Dots, "http_dot_status__code"),
             ("http.status code", Values, "U__http_2e_status_20_code"),
             ("a_b", Underscores, "a_b"),
-            ("a_b", Dots, "a__b"),
+            ("a_b", Dots, "a_b"),
+            ("a_b.c", Dots, "a__b_dot_c"),
             ("a_b", Values, "a_b"),
             ("a_b.c", Values, "U__a__b_2e_c"),
             ("1a1", Underscores, "_a1"),
