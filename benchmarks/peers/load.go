@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,13 +168,10 @@ func (l *load) send(request *http.Request) (int, error) {
 		return 0, err
 	}
 	defer response.Body.Close()
-	var first bytes.Buffer
-	length, err := io.Copy(&first, response.Body)
-	if err != nil {
-		return 0, err
-	}
 	if response.StatusCode/100 != 2 {
-		return 0, fmt.Errorf("%s: %s %.200s", request.URL, response.Status, first.Bytes())
+		text, _ := io.ReadAll(io.LimitReader(response.Body, 200))
+		return 0, fmt.Errorf("%s: %s %s", request.URL, response.Status, text)
 	}
-	return int(length), nil
+	length, err := io.Copy(io.Discard, response.Body)
+	return int(length), err
 }
