@@ -28,7 +28,7 @@ class SeriesIndex:
 
     >>> from ..model import Sample
     >>> index = SeriesIndex()
-    >>> index.add(pack([Sample("a", {}, 1)]), 7)
+    >>> index.replace(7, [], [pack([Sample("a", {}, 1)])])
     >>> index.conflicts(pack([Sample("b", {}, 1), Sample("a", {}, 2)]), 8)
     [(1, 7)]
     """
@@ -46,31 +46,22 @@ class SeriesIndex:
         holders = [self._owners.get(series, owner) for series in _fingerprints(samples)]
         return [(index, holder) for index, holder in enumerate(holders) if holder != owner]
 
-    def add(self, samples: Samples, owner: int) -> None:
-        conflicts = self.conflicts(samples, owner)
-        if conflicts:
-            raise _refused(*conflicts[0])
-        self._owners.update(dict.fromkeys(_fingerprints(samples), _number(owner)))
-
-    def remove(self, samples: Samples, owner: int) -> None:
-        owner = _number(owner)
-        for series in _fingerprints(samples):
-            if self._owners.get(series) == owner:
-                del self._owners[series]
-
     def allows(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> bool:
         before, after = _together(old), _together(new)
         return _are_of_same_series(before, after) or not self.conflicts(after, owner)
 
     def replace(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> None:
+        owner = _number(owner)
         before, after = _together(old), _together(new)
         if _are_of_same_series(before, after):
             return
         conflicts = self.conflicts(after, owner)
         if conflicts:
             raise _refused(*conflicts[0])
-        self.remove(before, owner)
-        self.add(after, owner)
+        for series in _fingerprints(before):
+            if self._owners.get(series) == owner:
+                del self._owners[series]
+        self._owners.update(dict.fromkeys(_fingerprints(after), owner))
 
 
 class _Line(NamedTuple):

@@ -90,23 +90,15 @@ class SeriesIndex(Protocol):
     def conflicts(self, samples: Samples, owner: int) -> list[tuple[int, int]]:
         """The samples whose series another owner holds: (index, that owner), by index."""
 
-    def add(self, samples: Samples, owner: int) -> None:
-        """Let the owner hold the series of these samples, as many of them as it does not hold yet.
-
-        What another owner holds is a ValueError, and nothing is changed.
-        """
-
-    def remove(self, samples: Samples, owner: int) -> None:
-        """Forget the series of these samples, as many of them as the owner holds."""
-
     def allows(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> bool:
         """Whether :meth:`replace` would be done, and no ValueError."""
 
     def replace(self, owner: int, old: Sequence[Samples], new: Sequence[Samples]) -> None:
         """Let an owner hold the series of new samples instead of those of old ones; both may be of many families.
 
-        The owner holds the series of all the old ones. What another owner holds is a ValueError, and nothing is
-        changed. Where both are of the same series in the same order, as most pushes are, no fingerprint is made.
+        Of the old ones, as many are forgotten as it holds; of the new ones, it may hold some already. What another
+        owner holds is a ValueError, and nothing is changed. Where both are of the same series in the same order, as
+        most pushes are, it holds them already, and no fingerprint is made.
         """
 
     def __len__(self) -> int:

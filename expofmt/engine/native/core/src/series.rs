@@ -69,17 +69,6 @@ impl SeriesIndex {
         holders.enumerate().filter_map(conflict)
     }
 
-    /// Let the owner hold the series of these samples. If another one holds any of them, nothing is changed, and the first of
-    /// these conflicts is returned.
-    pub fn add(&mut self, samples: &Samples, owner: Owner) -> Result<(), Conflict> {
-        let prints = fingerprints(samples);
-        if let Some(conflict) = self.held_by_others(&prints, owner).next() {
-            return Err(conflict);
-        }
-        self.hold(prints, owner);
-        Ok(())
-    }
-
     fn hold(&mut self, prints: Vec<u64>, owner: Owner) {
         let SeriesIndex { table, state } = self;
         for print in prints {
@@ -87,11 +76,6 @@ impl SeriesIndex {
             let hash = |held: &Held| state.hash_one(held.print());
             table.entry(hash(&held), |other| other.print() == print, hash).or_insert(held);
         }
-    }
-
-    /// Forget the series of these samples, as many of them as the owner holds.
-    pub fn remove(&mut self, samples: &Samples, owner: Owner) {
-        self.forget(&fingerprints(samples), owner);
     }
 
     fn forget(&mut self, prints: &[u64], owner: Owner) {
@@ -113,8 +97,8 @@ impl SeriesIndex {
         same_series(old, new) || self.held_by_others(&fingerprints(new), owner).next().is_none()
     }
 
-    /// Forget the series of `old`, which the owner holds, and let it hold those of `new`. If another one holds any of these,
-    /// nothing is changed, and the first of these conflicts is returned.
+    /// Forget the series of `old`, as many of them as the owner holds, and let it hold those of `new`. If another one holds any
+    /// of these, nothing is changed, and the first of these conflicts is returned.
     pub fn replace(&mut self, old: &Samples, new: &Samples, owner: Owner) -> Result<(), Conflict> {
         if same_series(old, new) {
             return Ok(());
@@ -148,20 +132,28 @@ mod tests {
         read(&numbers.map(|number| format!("a{{b=\"{number}\"}} 1\n")).collect::<String>())
     }
 
+    fn add(index: &mut SeriesIndex, samples: &Samples, owner: Owner) -> Result<(), Conflict> {
+        index.replace(&Samples::default(), samples, owner)
+    }
+
+    fn remove(index: &mut SeriesIndex, samples: &Samples, owner: Owner) {
+        assert_eq!(index.replace(samples, &Samples::default(), owner), Ok(()));
+    }
+
     #[test]
     fn a_series_has_one_owner() {
         let mut index = SeriesIndex::default();
         assert!(index.is_empty());
-        assert_eq!(index.add(&samples(0..3), 1), Ok(()));
-        assert_eq!(index.add(&read("a{b=\"5\"} 1\na{b=\"5\"} 2 7\n"), 2), Ok(()));
+        assert_eq!(add(&mut index, &samples(0..3), 1), Ok(()));
+        assert_eq!(add(&mut index, &read("a{b=\"5\"} 1\na{b=\"5\"} 2 7\n"), 2), Ok(()));
         assert_eq!(index.len(), 4);
         assert_eq!(index.conflicts(&samples(0..6), 1), [Conflict { index: 5, owner: 2 }]);
         assert_eq!(index.conflicts(&samples(2..4), 2), [Conflict { index: 0, owner: 1 }]);
-        assert_eq!(index.add(&samples(1..7), 2), Err(Conflict { index: 0, owner: 1 }));
-        index.remove(&samples(0..9), 2);
+        assert_eq!(add(&mut index, &samples(1..7), 2), Err(Conflict { index: 0, owner: 1 }));
+        remove(&mut index, &samples(0..9), 2);
         assert_eq!(index.len(), 3);
-        assert_eq!(index.add(&samples(2..7), 1), Ok(()));
-        index.remove(&samples(0..9), 1);
+        assert_eq!(add(&mut index, &samples(2..7), 1), Ok(()));
+        remove(&mut index, &samples(0..9), 1);
         assert!(index.is_empty());
     }
 
@@ -186,15 +178,15 @@ mod tests {
         let mut index = SeriesIndex::default();
         for owner in 0..100 {
             let first = 100 * owner as usize;
-            assert_eq!(index.add(&samples(first..first + 100), owner), Ok(()));
+            assert_eq!(add(&mut index, &samples(first..first + 100), owner), Ok(()));
         }
         let most = index.table.capacity();
         assert!(index.len() == 10_000 && most >= 10_000);
-        index.remove(&samples(0..10_000), 7);
+        remove(&mut index, &samples(0..10_000), 7);
         assert_eq!(index.len(), 9_900);
         for owner in (0..100).filter(|owner| owner % 50 != 0) {
             let first = 100 * owner as usize;
-            index.remove(&samples(first..first + 100), owner);
+            remove(&mut index, &samples(first..first + 100), owner);
         }
         assert_eq!(index.conflicts(&samples(0..10_000), 0).len(), 100);
         assert!(index.len() == 200 && index.table.capacity() < most / 4);

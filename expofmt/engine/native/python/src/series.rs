@@ -35,20 +35,6 @@ impl SeriesIndex {
         })
     }
 
-    fn add(&mut self, samples: &Bound<'_, PyAny>, owner: &Bound<'_, PyAny>) -> PyResult<()> {
-        caught(|| {
-            let (py, given, owner) = (samples.py(), native(samples)?, read_owner(owner)?);
-            py.detach(|| self.index.change(|index| index.add(&given, owner)))?.map_err(refused)
-        })
-    }
-
-    fn remove(&mut self, samples: &Bound<'_, PyAny>, owner: &Bound<'_, PyAny>) -> PyResult<()> {
-        caught(|| {
-            let (py, given, owner) = (samples.py(), native(samples)?, read_owner(owner)?);
-            py.detach(|| self.index.change(|index| index.remove(&given, owner)))
-        })
-    }
-
     fn allows(&self, owner: &Bound<'_, PyAny>, old: &Bound<'_, PyAny>, new: &Bound<'_, PyAny>) -> PyResult<bool> {
         caught(|| {
             let (py, owner, old, new) = (owner.py(), read_owner(owner)?, together(old)?, together(new)?);
