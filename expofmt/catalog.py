@@ -18,7 +18,7 @@ from .model import LabelSet, MetricFamily, MetricType, text_word
 from .names import escape_help, written_name
 from .pushing import MAX_FINDINGS, TIME_FAMILIES, Push, more_findings
 
-__all__ = ["OWN", "Catalog", "identity"]
+__all__ = ["OWN", "Catalog", "Declarers", "identity", "says_the_same"]
 
 # Which families' names are those of a summary's or histogram's samples. Gauge histograms are not looked at, nor does
 # Pushgateway.
@@ -40,28 +40,59 @@ def identity(key: GroupingKey) -> LabelSet:
     return key.labels if "instance" in key.labels else LabelSet({"instance": "", **key.labels})
 
 
-class _Declared:
+class Declarers:
+    """Which groups declare a family, in order: those that give it a help text, and those that do not.
+
+    >>> declarers = Declarers()
+    >>> declarers.learn(GroupingKey("batch"), with_help=False)
+    >>> declarers.is_alone(GroupingKey("batch")), declarers.first()
+    (True, GroupingKey('batch'))
+    """
+
+    __slots__ = ("helped", "plain")
+
+    def __init__(self) -> None:
+        self.helped: list[GroupingKey] = []
+        self.plain: list[GroupingKey] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.helped or self.plain)
+
+    def learn(self, key: GroupingKey, *, with_help: bool) -> None:
+        """A group declares it, which it did not."""
+        insort(self.helped if with_help else self.plain, key)
+
+    def forget(self, key: GroupingKey) -> None:
+        """A group declares it no more, if it did."""
+        for keys in (self.helped, self.plain):
+            index = bisect_left(keys, key)
+            if keys[index : index + 1] == [key]:
+                del keys[index]
+
+    def is_alone(self, key: GroupingKey) -> bool:
+        """Whether this group declares it, and no other one does."""
+        return [*self.helped[:2], *self.plain[:2]] == [key]
+
+    def first(self) -> GroupingKey:
+        """The group whose help text is shown, or else the first."""
+        return (self.helped or self.plain)[0]
+
+    def first_but(self, key: GroupingKey) -> GroupingKey:
+        """The first group in order of keys, but for this one."""
+        return min(other for other in (*self.helped[:2], *self.plain[:2]) if other != key)
+
+
+class _Declared(Declarers):
     """A family that groups declare, all with one type."""
 
-    __slots__ = ("help", "helped", "name", "plain", "type")
+    __slots__ = ("help", "name", "type")
 
     def __init__(self, name: str, type: MetricType) -> None:
+        super().__init__()
         self.name = name
         self.type = type
         # The help text that was learned last.
         self.help: str | None = None
-        # The groups that say something in their HELP line, in order, and the others. A dict takes half the memory of a
-        # set.
-        self.helped: list[GroupingKey] = []
-        self.plain: dict[GroupingKey, None] = {}
-
-    def is_alone(self, key: GroupingKey) -> bool:
-        """Whether this group declares it, and no other one does."""
-        return len(self.helped) + len(self.plain) == 1 and (key in self.plain or key in self.helped)
-
-    def first_but(self, key: GroupingKey) -> GroupingKey:
-        """The first of the groups that declare it, but for this one."""
-        return min(other for other in (*self.helped[:2], *self.plain) if other != key)
 
 
 class Catalog:
@@ -127,10 +158,10 @@ class Catalog:
             [after[name].family.samples for name in fresh],
         )
         for name in stale:
-            if name not in after or not _says_the_same(before[name], after[name]):
+            if name not in after or not says_the_same(before[name].family, after[name].family):
                 self._forget(key, before[name].family)
         for name in fresh:
-            if name not in before or not _says_the_same(before[name], after[name]):
+            if name not in before or not says_the_same(before[name].family, after[name].family):
                 self._learn(key, after[name].family)
         self.mortal += int(_has_lifetime(new)) - int(_has_lifetime(old))
         if new is not None:
@@ -176,17 +207,12 @@ class Catalog:
             raise ValueError(f"group {key} has `{family.name}` as {family.type}, and {other} as {declared.type}")
         if family.help:
             declared.help = family.help
-            insort(declared.helped, key)
-        else:
-            declared.plain[key] = None
+        declared.learn(key, with_help=bool(family.help))
 
     def _forget(self, key: GroupingKey, family: MetricFamily) -> None:
         declared = self._declared[family.name]
-        if family.help:
-            del declared.helped[bisect_left(declared.helped, key)]
-        else:
-            del declared.plain[key]
-        if not declared.helped and not declared.plain:
+        declared.forget(key)
+        if not declared:
             del self._declared[family.name]
 
     # ----------------------------------------------------------------------------------------------------- questions
@@ -339,8 +365,13 @@ def _has_lifetime(group: Group | None) -> bool:
     return group is not None and group.lifetime_ns is not None
 
 
-def _says_the_same(one: StoredFamily, other: StoredFamily) -> bool:
-    return one.family.type is other.family.type and one.family.help == other.family.help
+def says_the_same(one: MetricFamily, other: MetricFamily) -> bool:
+    """Whether two families of one name have the same metadata.
+
+    >>> says_the_same(MetricFamily.gauge("a", 1), MetricFamily.gauge("a", 2))
+    True
+    """
+    return one.type is other.type and one.help == other.help
 
 
 def _finding(code: Code, place: Place, related: Place, details: Mapping[str, str]) -> Diagnostic:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Iterable, Iterator, Mapping
 from functools import total_ordering
 from typing import Any, Final, NoReturn, Self, get_args
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from .model import LabelSet
+from .model import LabelMapping, LabelSet
 from .names import EscapingScheme, Names, escape_label_name, is_legacy_label_name, quote, unescape_name
 from .quoting import go_quoted
 
@@ -63,7 +63,7 @@ class GroupingKeyError(ValueError):
 
 
 @total_ordering
-class GroupingKey(Mapping[str, str]):
+class GroupingKey(LabelMapping):
     """The job and further labels that name a group: an immutable, hashable mapping of all of them, sorted by name.
 
     Built from the job, a mapping or pairs, and keyword arguments, in any order: keys with the same labels are equal.
@@ -195,27 +195,6 @@ class GroupingKey(Mapping[str, str]):
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError("a grouping key does not change: make another one")
-
-    def __getitem__(self, name: str) -> str:
-        return self._labels[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._labels
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._labels)
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def keys(self) -> KeysView[str]:
-        return self._labels.keys()
-
-    def items(self) -> ItemsView[str, str]:
-        return self._labels.items()
-
-    def values(self) -> ValuesView[str]:
-        return self._labels.values()
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, GroupingKey):

@@ -73,7 +73,41 @@ _BOUND_LABELS: Final[Mapping[MetricType, str]] = {
 }
 
 
-class LabelSet(Mapping[str, str]):
+class LabelMapping(Mapping[str, str]):
+    """What is a mapping by the labels that it keeps, and in their order.
+
+    >>> isinstance(LabelSet(), LabelMapping)
+    True
+    """
+
+    __slots__ = ()
+
+    _labels: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self._labels[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._labels
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    # The views that a mapping has of its own ask it for each value; those of a dict are much quicker.
+    def keys(self) -> KeysView[str]:
+        return self._labels.keys()
+
+    def items(self) -> ItemsView[str, str]:
+        return self._labels.items()
+
+    def values(self) -> ValuesView[str]:
+        return self._labels.values()
+
+
+class LabelSet(LabelMapping):
     """The labels of a sample: an immutable, hashable mapping, sorted by name (code points).
 
     Built from a mapping or from pairs, and keyword arguments. A name given twice is a ``ValueError``, as are an empty
@@ -135,25 +169,6 @@ class LabelSet(Mapping[str, str]):
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError("a label set does not change: make another one")
-
-    def __getitem__(self, name: str) -> str:
-        return self._labels[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._labels
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._labels)
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    # The views that a mapping has of its own ask it for each value; those of a dict are much quicker.
-    def items(self) -> ItemsView[str, str]:
-        return self._labels.items()
-
-    def values(self) -> ValuesView[str]:
-        return self._labels.values()
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, LabelSet):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from threading import Lock
 from typing import Final
 
 from . import engine
-from .catalog import Catalog, identity
+from .catalog import Catalog, Declarers, identity, says_the_same
 from .expiry import Schedule
 from .grouping import GroupingKey
 from .groups import Group
@@ -26,26 +25,6 @@ TIMES: Final[Mapping[str, MetricFamily]] = {
 }
 
 
-class _Declared:
-    """Which of the groups that are seen declare a family, in order: with a help text, and without."""
-
-    __slots__ = ("helped", "plain")
-
-    def __init__(self) -> None:
-        self.helped: list[GroupingKey] = []
-        self.plain: list[GroupingKey] = []
-
-    def learn(self, key: GroupingKey, *, with_help: bool) -> None:
-        keys = self.helped if with_help else self.plain
-        keys.insert(bisect_left(keys, key), key)
-
-    def forget(self, key: GroupingKey) -> None:
-        for keys in (self.helped, self.plain):
-            index = bisect_left(keys, key)
-            if keys[index : index + 1] == [key]:
-                del keys[index]
-
-
 class Published:
     """What is seen of the groups of a catalog. Whoever writes publishes; anybody may look, and waits but for moments.
 
@@ -57,8 +36,8 @@ class Published:
         # Held for the moments in which what was committed becomes what is seen, and what has expired is seen no more.
         self._publishing = Lock()
         self._groups: dict[GroupingKey, Group] = {}
-        # By the name of the family.
-        self._declared: dict[str, _Declared] = {}
+        # Who of them declares a family, by its name.
+        self._declared: dict[str, Declarers] = {}
         self._schedule = Schedule()
         # Groups that have expired and are not seen any more, while the catalog has them yet.
         self._gone: dict[GroupingKey, Group] = {}
@@ -102,7 +81,7 @@ class Published:
                 old = self._groups.get(key)
                 for name in changed:
                     before, after = (group.families.get(name) if group else None for group in (old, new))
-                    if before is after or (before and after and _says_the_same(before.family, after.family)):
+                    if before is after or (before and after and says_the_same(before.family, after.family)):
                         continue
                     touched.add(name)
                     if before is not None:
@@ -115,7 +94,7 @@ class Published:
                     self._groups[key] = new
                 self._schedule.set(key, new.expires_ns if new else None)
             for key, family in learned:
-                self._declared.setdefault(family.name, _Declared()).learn(key, with_help=bool(family.help))
+                self._declared.setdefault(family.name, Declarers()).learn(key, with_help=bool(family.help))
             delta.families |= self._metadata(touched)
             self._delta.update(delta)
 
@@ -153,7 +132,7 @@ class Published:
         declared = self._declared.get(name)
         if declared is not None:
             declared.forget(key)
-            if not declared.helped and not declared.plain:
+            if not declared:
                 del self._declared[name]
 
     def _metadata(self, names: Iterable[str]) -> dict[str, MetricFamily | None]:
@@ -164,13 +143,9 @@ class Published:
         declared = self._declared.get(name)
         if declared is None:
             return None
-        family = self._groups[(declared.helped or declared.plain)[0]].families[name].family
+        family = self._groups[declared.first()].families[name].family
         own = self._catalog.own.get(name)
         return MetricFamily(name, family.type, own.help if own else family.help or None)
-
-
-def _says_the_same(one: MetricFamily, other: MetricFamily) -> bool:
-    return one.type is other.type and one.help == other.help
 
 
 def compare(

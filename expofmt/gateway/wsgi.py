@@ -70,7 +70,7 @@ def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
 def _body(environ: WSGIEnvironment, limit: int) -> bytes | None:
     """The body, or somewhat more of it than the limit; ``None`` if it ends too early."""
     declared = environ.get("CONTENT_LENGTH") or ""
-    length = int(declared) if declared.isdecimal() else None
+    length = int(declared[:20]) if declared.isdecimal() else None
     if length is None and not environ.get("wsgi.input_terminated"):
         return b""
     if length is not None and length > limit:
