@@ -24,7 +24,7 @@ from prometheus_client.exposition import (
 )
 
 from tests.peers.test_cli_push import PASSWORD, USERS, groups, running
-from tests.peers.test_pushgateway import free_port, newest
+from tests.peers.test_pushgateway import free_port
 from tests.serving import connection, serving
 
 HERE = Path(__file__).parent
@@ -47,16 +47,15 @@ def scraped(url: str, *needles: str) -> list[str]:
 
 
 @pytest.fixture(scope="module", params=["ours", "debian", "newest"])
-def target(
-    request: pytest.FixtureRequest, peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Target]:
+def target(request: pytest.FixtureRequest, peer: Callable[[str], str]) -> Iterator[Target]:
     peer("curl")
     if request.param == "ours":
         with serving() as server:
             yield Target(f"http://127.0.0.1:{server.port}", "ours")
         return
-    folder = tmp_path_factory.mktemp("pushgateway")
-    with running(newest(peer, folder) if request.param == "newest" else peer("prometheus-pushgateway")) as url:
+    is_newest = request.param == "newest"
+    program = request.getfixturevalue("newest_program") if is_newest else peer("prometheus-pushgateway")
+    with running(program) as url:
         yield Target(url, request.param)
 
 

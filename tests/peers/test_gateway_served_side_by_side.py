@@ -11,9 +11,9 @@ import gzip
 import json
 import re
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +22,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from expofmt import Code
 from tests.peers.test_gateway_side_by_side import original
-from tests.peers.test_pushgateway import newest, shown
+from tests.peers.test_pushgateway import DELIBERATE, shown
 from tests.serving import PATIENCE, serving
 
 NOT_COMPARED = {"date", "content-length", "transfer-encoding", "content-security-policy"}
@@ -38,20 +39,6 @@ class Answer(NamedTuple):
     status: int
     headers: list[tuple[str, str]]
     body: Any
-
-
-@pytest.fixture(scope="module", params=["debian", "newest"])
-def program(
-    request: pytest.FixtureRequest, peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    if request.param == "newest":
-        return newest(peer, tmp_path_factory.mktemp("pushgateway"))
-    return peer("prometheus-pushgateway")
-
-
-@pytest.fixture(scope="module")
-def latest(peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    return newest(peer, tmp_path_factory.mktemp("pushgateway"))
 
 
 @contextmanager
@@ -150,10 +137,10 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("route", ["", "/push"])
-def test_requests_on_one_connection(latest: str, route: str) -> None:
+def test_requests_on_one_connection(newest_program: str, route: str) -> None:
     """All at once: what is pipelined is answered in order."""
     requests = [re.sub(rb"^(\w+) /", rb"\1 %b/" % route.encode(), each) for each in REQUESTS]
-    with both(latest, f"--web.route-prefix={route}") as (theirs, ours):
+    with both(newest_program, f"--web.route-prefix={route}") as (theirs, ours):
         for sent, expected, found in zip(requests, asked(theirs, *requests), asked(ours, *requests), strict=True):
             assert found == expected, sent
 
@@ -174,7 +161,7 @@ def test_requests_to_debian(program: str) -> None:
         ("--push.enable-utf8-names",),
     ],
 )
-def test_flags(latest: str, flags: Sequence[str]) -> None:
+def test_flags(newest_program: str, flags: Sequence[str]) -> None:
     paths = ("/metrics", "/a", "/a/metrics", "/a/b/c", "/a/b/c/", "/p", "/p/metrics", "/p/-/ready", "/p/-/quit")
     utf8 = "/metrics/job/j/U__a_2e_b/c"
     pushes = [put(path, b'{"x.y"} 1\n') for path in (utf8, f"/a{utf8}", f"/p{utf8}")]
@@ -182,17 +169,17 @@ def test_flags(latest: str, flags: Sequence[str]) -> None:
     scrapes = [request("GET", path) for path in paths]
     scrapes += [request("GET", "/metrics", f"Accept: text/plain;escaping={how}") for how in ("values", "allow-utf-8")]
     wipes = [request(method, "/api/v1/admin/wipe") for method in ("GET", "OPTIONS", "PUT")]
-    with both(latest, *flags) as (theirs, ours):
+    with both(newest_program, *flags) as (theirs, ours):
         for each in [*pushes, *wipes, *pushes, *scrapes]:
             # What is only queued there is done once the next is answered.
             assert asked(ours, each) == asked(theirs, each), each
 
 
-def test_passwords(latest: str, tmp_path: Path) -> None:
+def test_passwords(newest_program: str, tmp_path: Path) -> None:
     word = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     headers = "http_server_config: {headers: {X-Frame-Options: deny}}"
     (tmp_path / "web.yml").write_text(f"basic_auth_users: {{anna: '{word}'}}\n{headers}\n")
-    with both(latest, f"--web.config.file={tmp_path}/web.yml") as (theirs, ours):
+    with both(newest_program, f"--web.config.file={tmp_path}/web.yml") as (theirs, ours):
         for header in (
             "X: y",
             "Authorization: Basic eDp5",
@@ -203,8 +190,8 @@ def test_passwords(latest: str, tmp_path: Path) -> None:
                 assert asked(ours, request("GET", path, header)) == asked(theirs, request("GET", path, header))
 
 
-def test_the_status(latest: str) -> None:
-    with both(latest, "--persistence.interval=90m1.5s", "--web.external-url=http://host/") as ports:
+def test_the_status(newest_program: str) -> None:
+    with both(newest_program, "--persistence.interval=90m1.5s", "--web.external-url=http://host/") as ports:
         expected, found = (asked(port, request("GET", "/api/v1/status"))[0] for port in ports)
     assert found.headers == expected.headers
     found, expected = found.body["data"], expected.body["data"]
@@ -232,9 +219,9 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("sent", MALFORMED)
-def test_what_is_no_http(latest: str, sent: bytes) -> None:
+def test_what_is_no_http(newest_program: str, sent: bytes) -> None:
     """The status is the same, and the connection ends; the reason may be given in other words."""
-    with both(latest) as (theirs, ours):
+    with both(newest_program) as (theirs, ours):
         for port in (theirs, ours):
             (answer,) = asked(port, sent)
             assert answer.status == (505 if b"HTTP/2.0" in sent else 400)
@@ -278,30 +265,44 @@ def sequences(draw: st.DrawFn) -> list[bytes]:
     return requests
 
 
-def is_deliberate(sent: bytes, theirs: Answer, ours: Answer) -> bool:
-    """Whether the README's table has the difference between two answers."""
+def codes_of(port: int, sent: bytes) -> list[str]:
+    """What ours, at this port, refuses a push for."""
+    [told] = asked(port, sent.replace(b"\r\n", b"\r\nAccept: application/json\r\n", 1))
+    return [each["code"] for each in json.loads(told.body) if "code" in each]
+
+
+def is_deliberate(sent: bytes, theirs: Answer, ours: Answer, port: int) -> bool:
+    """Whether the README's tables have the difference between two answers, of which ours is that of this port."""
     path = sent.split(b" ")[1]
     if theirs.status == ours.status in (301, 307):
         return b"%" in path or not path.isascii() or b'"' in path or path.lower().startswith(b"/api")
     if theirs.status == 307 and b"%2F" in path and (not path.isascii() or b'"' in path):
         # A target with bytes that need escapes is cleaned once it is decoded, and not before.
         return True
-    # What is refused here, and taken there: see DELIBERATE of test_pushgateway.py. Such groups are not looked at.
     if ours.status != 400:
         return False
-    return theirs.status in (200, 202) or b"not UTF-8" in ours.body or b" invalid" in theirs.body
+    if b"not UTF-8" in ours.body:
+        return True
+    # What is refused here, and taken there. Such groups are not looked at.
+    return not DELIBERATE.keys().isdisjoint(codes_of(port, sent))
 
 
 @few
 @given(requests=sequences())
-def test_sequences(latest_both: tuple[int, int], requests: list[bytes]) -> None:
-    theirs, ours = latest_both
-    for port in latest_both:
+def test_sequences(newest_both: tuple[int, int], requests: list[bytes]) -> None:
+    theirs, ours = newest_both
+    for port in newest_both:
         asked(port, request("PUT", "/api/v1/admin/wipe"), put("/metrics/job/first", b""))
     for sent in requests:
-        expected, found = asked(theirs, sent)[0], asked(ours, sent)[0]
+        found = asked(ours, sent)[0]
+        try:
+            [expected] = asked(theirs, sent)
+        except RemoteDisconnected:
+            # It has lost its way at a sample without a name; see DELIBERATE.
+            assert Code.MISSING_METRIC_NAME in codes_of(ours, sent), sent
+            return
         if found != expected:
-            assert is_deliberate(sent, expected, found), (sent, expected, found)
+            assert is_deliberate(sent, expected, found, ours), (sent, expected, found)
             return
     # Buckets that were pushed out of order are shown in order here.
     found, expected = (asked(port, request("GET", "/metrics"))[0] for port in (ours, theirs))
@@ -309,6 +310,6 @@ def test_sequences(latest_both: tuple[int, int], requests: list[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def latest_both(latest: str) -> Iterator[tuple[int, int]]:
-    with both(latest, "--web.enable-admin-api") as ports:
+def newest_both(newest_program: str) -> Iterator[tuple[int, int]]:
+    with both(newest_program, "--web.enable-admin-api") as ports:
         yield ports

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
@@ -22,7 +22,7 @@ from expofmt import GroupStore
 from expofmt.gateway import Gateway, Headers, OwnMetrics, Request, Response
 from expofmt.names import Names
 from tests.exchanges import FILES, Exchange, read
-from tests.peers.test_pushgateway import free_port, newest, shown
+from tests.peers.test_pushgateway import free_port, shown
 
 FLAGS = {
     "enable_admin_api": "--web.enable-admin-api",
@@ -38,15 +38,6 @@ NOT_COMPARED = {"connection", "content-length", "date", "last-modified", "transf
 
 # Debian's release knows no names of UTF-8.
 NEWER_STORIES = {"utf8_names"}
-
-
-@pytest.fixture(scope="module", params=["debian", "newest"])
-def program(
-    request: pytest.FixtureRequest, peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    if request.param == "newest":
-        return newest(peer, tmp_path_factory.mktemp("pushgateway"))
-    return peer("prometheus-pushgateway")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from types import MappingProxyType
@@ -145,20 +145,9 @@ def newest(peer: Callable[[str], str], folder: Path) -> str:
     return str(program)
 
 
-@pytest.fixture(scope="module", params=["debian", "newest"])
-def gateway(
-    request: pytest.FixtureRequest, peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pushgateway]:
-    is_newest = request.param == "newest"
-    program = newest(peer, tmp_path_factory.mktemp("pushgateway")) if is_newest else peer("prometheus-pushgateway")
-    gateway = Pushgateway(program, is_newest, free_port())
-    try:
-        gateway.wait()
-        yield gateway
-    finally:
-        gateway.connection.close()
-        gateway.process.terminate()
-        gateway.process.wait()
+@pytest.fixture(scope="module")
+def gateway(pushgateway: Pushgateway) -> Pushgateway:
+    return pushgateway
 
 
 OWN = re.compile(rb"# (?:HELP|TYPE) (?:go|process|pushgateway)_|(?:go|process|pushgateway)_")
