@@ -17,7 +17,7 @@ from .model import LabelMapping, LabelSet
 from .names import EscapingScheme, Names, escape_label_name, is_legacy_label_name, quote, unescape_name
 from .quoting import go_quoted
 
-__all__ = ["GroupingKey", "GroupingKeyError"]
+__all__ = ["GroupingKey", "GroupingKeyError", "path_prefix"]
 
 _BASE64: Final = "@base64"
 
@@ -154,7 +154,7 @@ class GroupingKey(LabelMapping):
         given = path.encode("utf-8", "surrogatepass") if isinstance(path, str) else path
         # Bytes that are not UTF-8 are kept as lone surrogates: some messages quote them, and nothing else does.
         text = (given if decoded else _percent_decoded(given)).decode("utf-8", "surrogateescape")
-        before = _prefix(prefix)
+        before = path_prefix(prefix)
         route = re.fullmatch(_ROUTE, text.removeprefix(before)) if text.startswith(before) else None
         if route is None or not route[2] + route[3]:
             raise GroupingKeyError("404 page not found", 404)
@@ -181,7 +181,7 @@ class GroupingKey(LabelMapping):
         '/metrics/job/a/U__host_2e_name/b'
         """
         _check_names(names)
-        parts = [quote_from_bytes(_prefix(prefix).encode()), "/metrics/", _in_path("job", self.job)]
+        parts = [quote_from_bytes(path_prefix(prefix).encode()), "/metrics/", _in_path("job", self.job)]
         for name, value in self._others().items():
             parts += "/", _in_path(_name_in_path(name, names), value)
         return "".join(parts)
@@ -253,8 +253,12 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _prefix(prefix: str) -> str:
-    """The prefix as routes have it: with the slash before it, without the one after it, and empty if there is none."""
+def path_prefix(prefix: str) -> str:
+    """The prefix as routes have it: with the slash before it, without the one after it, and empty if there is none.
+
+    >>> path_prefix("push/"), path_prefix("/")
+    ('/push', '')
+    """
     return "/" + prefix.removeprefix("/").removesuffix("/") if prefix.strip("/") else ""
 
 

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import click
 
 from .. import ENGINE, __version__
+from ..gateway.asgi import DEFAULT_MAX_PENDING_BYTES
+from ..gateway.handler import DEFAULT_MAX_BODY_BYTES
 from ..groups import JournalError
 from ..journal import SqliteJournal
 from ..pushing import Limits, PushPolicy
@@ -22,8 +24,6 @@ from ..store import GroupStore
 from .options import TROUBLE
 
 _ADDRESSES: Final = (":9091",)
-_MAX_BODY_BYTES: Final = 64 * 2**20
-_MAX_PENDING_BYTES: Final = 256 * 2**20
 # What has a time limit, in the order of TimeLimits.
 _TIMED: Final = ("header", "body", "idle")
 
@@ -144,13 +144,13 @@ _log = partial(_flag, section="Log")
 @_push("--push.lenient", is_flag=True, help="Take what Prometheus would scrape, such as text without its last newline.")
 @_limit(
     "--push.max-body-bytes",
-    default=_MAX_BODY_BYTES,
+    default=DEFAULT_MAX_BODY_BYTES,
     show_default=True,
     help="In one push, as it is sent and decompressed.",
 )
 @_limit(
     "--push.max-pending-bytes",
-    default=_MAX_PENDING_BYTES,
+    default=DEFAULT_MAX_PENDING_BYTES,
     show_default=True,
     help="In all large bodies that are being received or worked at; those beyond are answered 503.",
 )

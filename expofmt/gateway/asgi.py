@@ -12,7 +12,7 @@ from .handler import Gateway, gateway_of
 from .messages import Headers, Request, Response
 from .router import UNESCAPED
 
-__all__ = ["DEFAULT_MAX_PENDING_BYTES", "ASGIApp", "make_asgi_app"]
+__all__ = ["DEFAULT_MAX_PENDING_BYTES", "ASGIApp", "Message", "Receive", "Send", "make_asgi_app"]
 
 # What large request bodies may have together, by default: those of four pushes of the largest size.
 DEFAULT_MAX_PENDING_BYTES: Final = 256 * 2**20
@@ -33,8 +33,8 @@ def make_asgi_app(
     Scrapes and large bodies are worked at in a thread, so that the event loop stays free. A body is read up to the
     gateway's limit, and a client that goes away in the middle of one leaves nothing behind. Bodies that together hold
     more than ``max_pending_bytes`` until they are answered get 503, with ``Retry-After``; those of 64 KiB and less, and
-    one that is alone, never do (0: none does). Mounted below a path, it
-    answers below that. The store is not closed with the application: whoever made it closes it. ASGI 3.0.
+    one that is alone, never do (0: none does). Mounted below a path, it answers below that. The store is not closed
+    with the application: whoever made it closes it. ASGI 3.0.
 
     >>> app = make_asgi_app(GroupStore(), enable_admin_api=True)
     """

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from ..diagnostics import Diagnostic, ExpositionError, RejectedPushError
 from ..formats import ContentType, Format
-from ..grouping import GroupingKey, GroupingKeyError
+from ..grouping import GroupingKey, GroupingKeyError, path_prefix
 from ..groups import JournalError
 from ..names import EscapingScheme, Names
 from ..report import report
@@ -24,7 +24,7 @@ from .api import metrics_json, status_json
 from .encodings import EncodingError, TooLargeError, accepts_gzip, decoded, gzip_header_error, gzipped
 from .messages import Request, Response
 from .own import OwnMetrics
-from .router import Endpoint, Route, Router, origin_form, path_prefix
+from .router import Endpoint, Route, Router, origin_form
 from .verdicts import refusal
 
 __all__ = ["DEFAULT_MAX_BODY_BYTES", "Gateway", "OnLog", "gateway_of"]

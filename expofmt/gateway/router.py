@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from ..grouping import path_prefix
 from .messages import Response
 
-__all__ = ["UNESCAPED", "Endpoint", "Route", "Router", "origin_form", "path_prefix"]
+__all__ = ["UNESCAPED", "Endpoint", "Route", "Router", "origin_form"]
 
 
 class Endpoint(StrEnum):
@@ -69,15 +70,6 @@ UNESCAPED: Final = "/$&+,:;=@~"
 _API: Final = "/api/v1"
 _BAD_REQUEST: Final = Response.text(400, "400 Bad Request")
 _NOT_FOUND: Final = Response.error(404, "404 page not found")
-
-
-def path_prefix(prefix: str) -> str:
-    """A prefix as routes have it: with the slash before it, without the one after it; empty for ``/``.
-
-    >>> path_prefix("push/"), path_prefix("/")
-    ('/push', '')
-    """
-    return "/" + prefix.removeprefix("/").removesuffix("/") if prefix.strip("/") else ""
 
 
 def joined(prefix: str, path: str) -> str:

@@ -19,7 +19,7 @@ import tempfile
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +29,7 @@ from threading import Lock
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from ..quoting import visible
+from .asgi import ASGIApp, Message, Receive, Send
 
 __all__ = [
     "RateLimit",
@@ -42,10 +43,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _NO_CLIENT: Final = "NoClientCert"
 _CLIENT_AUTH: Final[Mapping[str, ssl.VerifyMode]] = {
