@@ -107,6 +107,8 @@ class Catalog:
         self.own: dict[str, MetricFamily] = {family.name: family for family in own}
         self.groups: dict[GroupingKey, Group] = {}
         self.series = engine.SeriesIndex()
+        # How many the index holds: it must not be asked itself while it changes, and this may be read at any time.
+        self.series_count = 0
         self._declared: dict[str, _Declared] = {}
         # Numbers of groups, from 1 on, and the other way round. A group keeps its number until it is retired.
         self._numbers: dict[GroupingKey, int] = {}
@@ -157,6 +159,7 @@ class Catalog:
             [before[name].family.samples for name in stale],
             [after[name].family.samples for name in fresh],
         )
+        self.series_count = len(self.series)
         for name in stale:
             if name not in after or not says_the_same(before[name].family, after[name].family):
                 self._forget(key, before[name].family)

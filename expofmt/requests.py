@@ -168,7 +168,7 @@ class Requests:
             raise limit_error(Code.TOO_MANY_GROUPS, push.source.name, limits.groups, len(catalog.groups) + 1)
         if limits.series is None:
             return
-        series = len(catalog.series) + sum(len(family.samples) for family in families)
+        series = catalog.series_count + sum(len(family.samples) for family in families)
         held = group.families if group else {}
         replaced = held.keys() if push.kind is ChangeKind.PUT else held.keys() & push.families.keys()
         series -= sum(len(held[name].family.samples) for name in replaced)

@@ -259,7 +259,7 @@ class GroupStore:
         >>> GroupStore().series_count
         0
         """
-        return len(self._catalog.series)
+        return self._catalog.series_count
 
     def render(
         self,

@@ -63,7 +63,7 @@ class Serving:
         """The samples of some families."""
         query = "&".join(f"name[]={name}" for name in names)
         status, body = self.request("GET", f"/metrics?{query}")
-        assert status == 200
+        assert status == 200, (status, body, self.log)
         return "".join(line for line in body.decode().splitlines(True) if not line.startswith("#"))
 
     def stop(self, sig: int = signal.SIGTERM) -> int:

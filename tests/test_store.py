@@ -922,6 +922,21 @@ def test_every_scrape_sees_each_push_whole() -> None:
 EMPTY = MetricFamily("third", MetricType.UNKNOWN)
 
 
+def test_series_are_counted_while_a_push_changes_them() -> None:
+    store = GroupStore()
+    body = b"".join(b'a{n="%d"} 1\n' % n for n in range(2000))
+    counts = set()
+    with ThreadPoolExecutor(1) as pool:
+        pushed = pool.submit(lambda: [store.put(GroupingKey("batch"), body) for _ in range(20)])
+        while not pushed.done():
+            counts.add(store.series_count)
+        pushed.result()
+    assert counts <= {0, 2000}
+    assert store.series_count == 2000
+    store.wipe()
+    assert store.series_count == 0
+
+
 def test_of_pushers_that_claim_the_same_series_one_gets_it() -> None:
     store = GroupStore()
 
