@@ -396,11 +396,17 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
     """The families as the group has them; what is wrong with single samples goes to the push."""
     if not push.families:
         return
-    for name, samples in _with_group_labels(push).items():
-        family = push.families[name]
+    first, *others = pushed = [family.samples for family in push.families.values()]
+    # What is alike as it was pushed has been told: only where a label gets another value, more is.
+    may_repeat = not first.concat(*others).label_names().isdisjoint({*push.key.labels, *_INSTANCE})
+    # The group outlives the text of the push.
+    labelled = together(pushed, push.key.labels, _INSTANCE)
+    for family, samples in zip(push.families.values(), labelled, strict=True):
+        name = family.name
         if limits.label_value_bytes is not None:
             _check_values(push, name, samples, limits.label_value_bytes)
-        _find_duplicates(push, name, family.type, samples)
+        if may_repeat:
+            _find_duplicates(push, name, family.type, samples)
         if family.type in _POINT_LABELS and not push.errors:
             _find_united(push, family, samples)
         faults = samples.histogram_faults(name, family.type)
@@ -419,12 +425,6 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
                     place = push.pushed_place(name, dropped[0][1])
                     push.errors.append(_finding(Code.DUPLICATE_BUCKET, Severity.ERROR, place))
         yield family.with_samples(samples)
-
-
-def _with_group_labels(push: Push) -> dict[str, Samples]:
-    """The samples of each family with the labels of the group, which outlives the text of the push."""
-    labelled = together([family.samples for family in push.families.values()], push.key.labels, _INSTANCE)
-    return dict(zip(push.families, labelled, strict=True))
 
 
 def _find_duplicates(push: Push, name: str, type: MetricType, samples: Samples) -> None:
