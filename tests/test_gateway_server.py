@@ -412,6 +412,22 @@ def test_clients_show_certificates(tmp_path: Path) -> None:
             served_certificate(running, trustme.CA().issue_cert("pusher.example"))
 
 
+def test_what_becomes_of_a_client_without_a_certificate_is_told(tmp_path: Path) -> None:
+    """Even while it is still sending."""
+    write_certificate(tmp_path, CA.issue_cert("localhost"))
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config: {cert_file: tls.crt, key_file: tls.key, client_ca_file: ca.crt, "
+        "client_auth_type: RequireAndVerifyClientCert}\n"
+    )
+    with serving("--web.config.file", tmp_path / "web.yml") as running:
+        url = f"https://localhost:{running.port}"
+        command = [sys.executable, "-m", "expofmt", "push", url, "--job=j", "--no-check", f"--cacert={tmp_path}/ca.crt"]
+        for size in (1, 1_000_000):
+            done = subprocess.run(command, input=b"m 1\n" * size, stderr=subprocess.PIPE, check=False)
+            assert done.returncode == 3
+            assert done.stderr.decode() == f"expofmt: {url}/metrics/job/j: TLS: alert certificate required\n"
+
+
 def test_a_broken_web_configuration_opens_no_door(tmp_path: Path) -> None:
     hash = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     path = tmp_path / "web.yml"
