@@ -119,8 +119,8 @@ def through_curl(method: str, url: str, job: str, *labels: str, access: Access =
     path = "".join(
         f"/{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode() or '='}" for name, value in parts
     )
-    command = ["curl", "-sS", "--fail-with-body", "-X", method, *access.options()]
-    ran([*command, "--data-binary", "@-", f"{url}/metrics{path}"], BODY)
+    body = [] if method == "DELETE" else ["--data-binary", "@-"]
+    ran(["curl", "-sS", "--fail-with-body", "-X", method, *body, *access.options(), f"{url}/metrics{path}"], BODY)
 
 
 def through_ours(method: str, url: str, job: str, *labels: str, access: Access = ANYBODY) -> None:
