@@ -174,7 +174,9 @@ class Committed:
         apply(journal.replay(), groups)
         batch = _Batch()
         reasons: list[str] = []
-        for key, group in groups.items():
+        for key in list(groups):
+            # Which need not be there twice.
+            group = groups.pop(key)
             batch.add(key, None, group.families.keys())
             reasons += self._catalog.admit(group)
         if reasons:

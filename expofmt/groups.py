@@ -15,9 +15,21 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from .grouping import GroupingKey
-from .model import MetricFamily
+from .model import MetricFamily, Samples
 
-__all__ = ["Change", "ChangeKind", "Group", "Journal", "JournalError", "StoredFamily", "apply", "changed", "retold"]
+__all__ = [
+    "Change",
+    "ChangeKind",
+    "Group",
+    "Journal",
+    "JournalError",
+    "StoredFamily",
+    "apply",
+    "changed",
+    "packed_families",
+    "retold",
+    "together",
+]
 
 # A group is packed again when its pushes had so many times as many samples as it has, and some more.
 _SCATTERED: Final = 3
@@ -79,16 +91,40 @@ class Group:
         """
         if self._pushed_samples <= _SCATTERED * self._samples + _FEW_SAMPLES:
             return self
-        families = [family for family, _ in self.families.values()]
-        first, *others = (family.samples for family in families)
-        # Which makes new columns, and only of these samples.
-        together = first.concat(*others).with_labels({}, {})
-        ends = [*accumulate(len(family.samples) for family in families)]
-        packed = {
-            name: StoredFamily(family.with_samples(together[end - len(family.samples) : end]), time_ns)
-            for (name, (family, time_ns)), end in zip(self.families.items(), ends, strict=True)
+        packed = packed_families(self.families)
+        return replace(self, families=packed, _pushed_samples=self._samples)
+
+
+def packed_families(families: Mapping[str, StoredFamily]) -> Mapping[str, StoredFamily]:
+    """The same families, whose samples share columns of their own, which hold nothing else.
+
+    >>> packed_families({"a": StoredFamily(MetricFamily.gauge("a", 1), 5)})["a"].family.samples
+    <1 samples: a 1>
+    """
+    samples = together([family.samples for family, _ in families.values()], {}, {})
+    return MappingProxyType(
+        {
+            name: StoredFamily(family.with_samples(packed), time_ns)
+            for (name, (family, time_ns)), packed in zip(families.items(), samples, strict=True)
         }
-        return replace(self, families=MappingProxyType(packed), _pushed_samples=len(together), _samples=len(together))
+    )
+
+
+def together(samples: Sequence[Samples], replace: Mapping[str, str], default: Mapping[str, str]) -> list[Samples]:
+    """Samples of several families with labels as :meth:`Samples.with_labels` gives them, in columns that they share.
+
+    That takes less time, and less than half of the memory that columns of a few samples each would take. They are
+    compact: they hold on to no text that they were read from.
+
+    >>> [len(samples) for samples in together([MetricFamily.gauge("a", 1).samples] * 2, {"job": "batch"}, {})]
+    [1, 1]
+    """
+    if not samples:
+        return []
+    first, *others = samples
+    labelled = first.concat(*others).with_labels(replace, default).compact()
+    ends = [*accumulate(map(len, samples))]
+    return [labelled[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 class ChangeKind(StrEnum):

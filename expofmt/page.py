@@ -153,9 +153,11 @@ class Page:
             self._describe(name, family)
             self._entries[name].put(_STORE, family.samples, may_be_odd=self._may_be_odd)
 
-    def text(self, names: Collection[str] | None, escaping: EscapingScheme) -> bytes:
-        """Canonical text; of some families, if names are given. Families without samples are left out."""
-        return b"".join(part for entry in self._chosen(names) for part in entry.text(escaping))
+    def text(self, names: Collection[str] | None, escaping: EscapingScheme) -> list[bytes]:
+        """Canonical text, in the pieces in which it is kept; of some families, if names are given. Families without
+        samples are left out.
+        """
+        return [part for entry in self._chosen(names) for part in entry.text(escaping)]
 
     def families(self, names: Collection[str] | None) -> list[MetricFamily]:
         """The same as families, by name."""

@@ -283,6 +283,24 @@ class GroupStore:
         >>> GroupStore().render()
         b''
         """
+        return b"".join(self.render_pieces(format=format, names=names, escaping=escaping))
+
+    def render_pieces(
+        self,
+        *,
+        format: Format = Format.TEXT,
+        names: Collection[str] | None = None,
+        escaping: EscapingScheme = EscapingScheme.ALLOW_UTF8,
+    ) -> list[bytes]:
+        """What :meth:`render` gives, in pieces of any size that follow one another. As that in all else.
+
+        Most of them are texts that the store keeps: to send them one by one takes no memory for the whole.
+
+        >>> store = GroupStore()
+        >>> _ = store.put(GroupingKey("batch"), b"a 1\\n")
+        >>> store.render_pieces(names=["a"])
+        [b'# TYPE a untyped\\n', b'a{instance="",job="batch"} 1\\n']
+        """
         if Format(format) not in (Format.TEXT, Format.PROTOBUF):
             raise ValueError(f"a store renders the text format and protobuf only, not {format}")
         names = _checked_names(names)
@@ -294,7 +312,7 @@ class GroupStore:
             # Loaded when it is asked for: it needs a package that few installations have.
             from .engine import protobuf
 
-            return protobuf.encode(self.collect(names).values(), escaping=scheme)
+            return [protobuf.encode(self.collect(names).values(), escaping=scheme)]
         with self._scraping:
             return self._current_page().text(names, scheme)
 

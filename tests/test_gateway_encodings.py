@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import tracemalloc
 import zlib
 from contextlib import suppress
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from expofmt.gateway.encodings import EncodingError, TooLargeError, accepts_gzip, decoded, gzipped
+from expofmt.gateway.messages import regrouped
 
 COMPRESSORS = {
     "gzip": gzip.compress,
@@ -106,6 +108,21 @@ def test_accept_encoding(header: str, wanted: bool) -> None:
     assert accepts_gzip(header) is wanted
 
 
-@given(st.binary())
-def test_what_is_sent_compressed_is_gzip(data: bytes) -> None:
-    assert gzip.decompress(gzipped(data)) == zlib.decompress(gzipped(data), 31) == data
+@given(st.lists(st.binary()))
+def test_what_is_sent_compressed_is_gzip(content: list[bytes]) -> None:
+    data = b"".join(content)
+    assert gzip.decompress(gzipped(content)) == zlib.decompress(gzipped(content), 31) == data
+
+
+@given(st.lists(st.binary()))
+def test_what_is_sent_compressed_is_gzip_without_cramjam(content: list[bytes]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "cramjam", None)
+        assert gzip.decompress(gzipped(content)) == b"".join(content)
+
+
+@given(st.lists(st.binary()), st.integers(1, 10))
+def test_pieces_are_regrouped(content: list[bytes], size: int) -> None:
+    pieces = list(regrouped(content, size))
+    assert b"".join(pieces) == b"".join(content)
+    assert all(0 < len(piece) <= size for piece in pieces)

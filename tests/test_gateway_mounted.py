@@ -125,7 +125,7 @@ def part(body: bytes, more: bool) -> dict[str, Any]:
 def test_a_body_in_chunks() -> None:
     store = GroupStore()
     messages = [part(b"a ", more=True), part(b"", more=True), part(b"1\n", more=False)]
-    start, _ = asyncio.run(called(make_asgi_app(store), scope("PUT", "/metrics/job/j"), messages))
+    start, *_ = asyncio.run(called(make_asgi_app(store), scope("PUT", "/metrics/job/j"), messages))
     assert start["status"] == 200
     assert "a" in store.groups[GroupingKey("j")].families
 
@@ -142,7 +142,7 @@ def test_a_body_beyond_the_limit_is_not_read_on(headers: list[tuple[bytes, bytes
     """`receive` would fail if it were asked for a third part."""
     app = make_asgi_app(GroupStore(), max_body_bytes=1500)
     messages = [part(bytes(1000), more=True), part(bytes(1000), more=True)]
-    start, _ = asyncio.run(called(app, scope("PUT", "/metrics/job/j", headers=headers), messages))
+    start, *_ = asyncio.run(called(app, scope("PUT", "/metrics/job/j", headers=headers), messages))
     assert start["status"] == 413
     assert (b"connection", b"close") in start["headers"]
 
@@ -150,10 +150,10 @@ def test_a_body_beyond_the_limit_is_not_read_on(headers: list[tuple[bytes, bytes
 def test_a_path_that_is_not_told_as_it_was_sent() -> None:
     store = GroupStore()
     told = scope("PUT", "/metrics/job/a b/c%/é", raw_path=None)
-    start, _ = asyncio.run(called(make_asgi_app(store), told, [part(BODY, more=False)]))
+    start, *_ = asyncio.run(called(make_asgi_app(store), told, [part(BODY, more=False)]))
     assert start["status"] == 400
     told = scope("PUT", "/metrics/job/a b/c/100%é", raw_path=None)
-    start, _ = asyncio.run(called(make_asgi_app(store), told, [part(BODY, more=False)]))
+    start, *_ = asyncio.run(called(make_asgi_app(store), told, [part(BODY, more=False)]))
     assert start["status"] == 200
     assert list(store.groups) == [GroupingKey("a b", c="100%é")]
 
@@ -196,15 +196,27 @@ def test_a_scrape_does_not_hold_the_loop() -> None:
         scrape = asyncio.create_task(called(app, scope("GET", "/metrics"), [part(b"", more=False)]))
         while len(threads) < 2:  # noqa: ASYNC110 - what it waits for happens in a thread
             await asyncio.sleep(0.001)
-        start, _ = await called(app, scope("PUT", "/metrics/job/j"), [part(BODY, more=False)])
+        start, *_ = await called(app, scope("PUT", "/metrics/job/j"), [part(BODY, more=False)])
         assert start["status"] == 200
         assert not scrape.done()
         pushed.set()
-        start, _ = await scrape
+        start, *_ = await scrape
         assert start["status"] == 200
 
     asyncio.run(both())
     assert threads[1] != get_ident()
+
+
+def test_a_large_response_is_sent_in_pieces() -> None:
+    store = GroupStore()
+    store.put(GroupingKey("large"), "".join(f'large{{n="{n}"}} 1\n' for n in range(20_000)))
+    messages = [part(b"", more=False)]
+    start, *pieces, end = asyncio.run(called(make_asgi_app(store), scope("GET", "/metrics"), messages))
+    assert b"".join(piece["body"] for piece in pieces) == store.render()
+    assert (b"content-length", str(len(store.render())).encode()) in start["headers"]
+    assert len(pieces) > 1
+    assert all(piece["more_body"] for piece in pieces)
+    assert end == {"type": "http.response.body", "body": b""}
 
 
 def test_pushes_at_the_same_time() -> None:
@@ -213,7 +225,7 @@ def test_pushes_at_the_same_time() -> None:
     async def push(number: int) -> int:
         packed = gzip.compress(BODY)
         told = scope("PUT", f"/metrics/job/{number}", headers=[(b"content-encoding", b"gzip")])
-        start, _ = await called(app, told, [part(packed, more=False)])
+        start, *_ = await called(app, told, [part(packed, more=False)])
         status: int = start["status"]
         return status
 

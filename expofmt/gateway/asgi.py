@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from ..store import GroupStore
 from .handler import Gateway, gateway_of
-from .messages import Headers, Request, Response
+from .messages import Headers, Request, Response, regrouped
 from .router import UNESCAPED
 
 __all__ = ["DEFAULT_MAX_PENDING_BYTES", "ASGIApp", "Message", "Receive", "Send", "make_asgi_app"]
@@ -18,6 +18,8 @@ __all__ = ["DEFAULT_MAX_PENDING_BYTES", "ASGIApp", "Message", "Receive", "Send",
 DEFAULT_MAX_PENDING_BYTES: Final = 256 * 2**20
 # Bodies that are not counted.
 _SMALL_BYTES: Final = 64 * 1024
+# How much of a response a server is given at once. What it cannot send yet, it keeps, and a client may be slow.
+_PIECE_BYTES: Final = 256 * 1024
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -176,6 +178,9 @@ def _target(scope: MutableMapping[str, Any]) -> str:
 
 async def _answer(response: Response, method: str, send: Send) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    headers.append((b"content-length", str(len(response.body)).encode()))
+    headers.append((b"content-length", str(sum(map(len, response.content))).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else response.body})
+    if method != "HEAD":
+        for piece in regrouped(response.content, _PIECE_BYTES):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

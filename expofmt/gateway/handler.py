@@ -252,7 +252,7 @@ class Gateway:
         status = 202 if self._unchecked else 200
         if not _asks_for_json(request):
             return Response(status)
-        return Response(status, (_JSON,), "".join(report(stored.result().warnings, "json")).encode())
+        return Response(status, (_JSON,), ("".join(report(stored.result().warnings, "json")).encode(),))
 
     def _refused_push(self, request: Request, body: bytes, error: ExpositionError) -> Response:
         status, text = refusal(error, body, names=self._names)
@@ -305,7 +305,7 @@ class Gateway:
         if request.method not in ("PUT", "POST") or not _asks_for_json(request):
             return Response.error(status, text)
         shown = "".join(report(diagnostics, "json")) if diagnostics else _report_of(text)
-        return Response(status, (_JSON,), shown.encode())
+        return Response(status, (_JSON,), (shown.encode(),))
 
     def _key(self, request: Request) -> GroupingKey:
         path, root = request.target, request.root
@@ -344,16 +344,16 @@ class Gateway:
 
     def _api(self, endpoint: Endpoint) -> Response:
         if endpoint is Endpoint.API_METRICS:
-            body = b"".join(metrics_json(self.store.groups))
+            content = tuple(metrics_json(self.store.groups))
         else:
-            body = status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns)
-        return Response(200, (_JSON, *_CORS), body)
+            content = (status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns),)
+        return Response(200, (_JSON, *_CORS), content)
 
     def _groups(self, endpoint: Endpoint, path: str) -> Response:
         """What our page asks for: all groups, or one."""
         if endpoint is Endpoint.API_GROUPS:
             body = page.overview_json(self.store.groups, self._clock(), names=self._names)
-            return Response(200, (_JSON, *_CORS), body)
+            return Response(200, (_JSON, *_CORS), (body,))
         try:
             key = GroupingKey.from_path(f"/metrics/{path}".encode("latin-1"), names=self._names, decoded=True)
         except GroupingKeyError as error:
@@ -361,18 +361,18 @@ class Gateway:
         group = self.store.groups.get(key)
         if group is None:
             return Response.error(404, f"there is no group {key}")
-        return Response(200, (_JSON, *_CORS), page.group_json(group, self._clock()))
+        return Response(200, (_JSON, *_CORS), (page.group_json(group, self._clock()),))
 
     def _scraped(self, request: Request, query: str) -> Response:
         names = parse_qs(query, keep_blank_values=True).get("name[]") if "name" in query else None
         content_type = _negotiated(request.headers.get("accept") or "")
         escaping = content_type.escaping or EscapingScheme.UNDERSCORES
-        body = self.store.render(format=content_type.format, names=names, escaping=escaping)
+        content = self.store.render_pieces(format=content_type.format, names=names, escaping=escaping)
         headers: tuple[tuple[str, str], ...] = (("Content-Type", str(content_type)),)
         if accepts_gzip(request.headers.joined("accept-encoding")):
-            body = gzipped(body)
+            content = [gzipped(content)]
             headers = (("Content-Encoding", "gzip"), *headers)
-        return Response(200, headers, body)
+        return Response(200, headers, tuple(content))
 
     def _quit(self) -> Response:
         if not self._lifecycle:
@@ -383,7 +383,7 @@ class Gateway:
 
     def _page(self) -> Response:
         body = page.index(self._external_path, admin_api=self._admin_api, telemetry_path=self._telemetry_path)
-        return Response(200, (_HTML, ("Content-Security-Policy", page.CONTENT_SECURITY_POLICY)), body)
+        return Response(200, (_HTML, ("Content-Security-Policy", page.CONTENT_SECURITY_POLICY)), (body,))
 
     def _static(self, name: str) -> Response:
         found = page.files.get(name)
@@ -391,7 +391,7 @@ class Gateway:
             return _NOT_FOUND
         content_type, body = found
         # Asked for again each time, so that files of two versions never mix.
-        return Response(200, (("Content-Type", content_type), ("Cache-Control", "no-cache")), body)
+        return Response(200, (("Content-Type", content_type), ("Cache-Control", "no-cache")), (body,))
 
 
 def gateway_of(store: GroupStore | Gateway, options: Mapping[str, Any]) -> Gateway:

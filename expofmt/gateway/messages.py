@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self, overload
@@ -94,15 +94,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response, without ``Content-Length``, which is that of the body.
+    """A response, without ``Content-Length``, which is that of the body. ``content`` is the body in pieces of any size.
 
-    >>> Response(200).body
-    b''
+    >>> Response(200, content=(b"a 1\\n", b"b 2\\n")).body
+    b'a 1\\nb 2\\n'
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    content: tuple[bytes, ...] = ()
+
+    @property
+    def body(self) -> bytes:
+        """The content as one."""
+        return b"".join(self.content)
 
     @classmethod
     def text(cls, status: int, text: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Self:
@@ -111,7 +116,7 @@ class Response:
         >>> Response.text(200, "OK").headers
         (('Content-Type', 'text/plain; charset=utf-8'),)
         """
-        return cls(status, (_TEXT, *headers), encoded(text))
+        return cls(status, (_TEXT, *headers), (encoded(text),))
 
     @classmethod
     def error(cls, status: int, text: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Self:
@@ -120,7 +125,7 @@ class Response:
         >>> Response.error(404, "404 page not found").body
         b'404 page not found\\n'
         """
-        return cls(status, (_TEXT, _NO_SNIFFING, *headers), encoded(text) + b"\n")
+        return cls(status, (_TEXT, _NO_SNIFFING, *headers), (encoded(text) + b"\n",))
 
     @classmethod
     def redirect(cls, method: str, status: int, location: str) -> Self:
@@ -136,7 +141,7 @@ class Response:
         for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&#34;"), ("'", "&#39;")):
             shown = shown.replace(character, entity)
         body = f'<a href="{shown}">{HTTPStatus(status).phrase}</a>.\n\n'
-        return cls(status, (("Content-Type", "text/html; charset=utf-8"), *headers), encoded(body))
+        return cls(status, (("Content-Type", "text/html; charset=utf-8"), *headers), (encoded(body),))
 
     def header(self, name: str) -> str | None:
         """The value of the first header of that name, in any letter case.
@@ -145,6 +150,26 @@ class Response:
         'text/plain; charset=utf-8'
         """
         return Headers(self.headers).get(name)
+
+
+def regrouped(content: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes in pieces of at most ``size``: small ones joined, large ones cut, and none is empty.
+
+    >>> list(regrouped([b"a", b"", b"bc", b"defgh"], 3))
+    [b'abc', b'def', b'gh']
+    """
+    parts: list[bytes] = []
+    length = 0
+    for piece in content:
+        for start in range(0, len(piece), size):
+            part = piece[start : start + size]
+            if length + len(part) > size:
+                yield b"".join(parts)
+                parts, length = [], 0
+            parts.append(part)
+            length += len(part)
+    if parts:
+        yield b"".join(parts)
 
 
 def encoded(text: str) -> bytes:

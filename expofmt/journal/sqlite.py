@@ -33,13 +33,12 @@ from dataclasses import replace
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self
 
 from .. import engine
 from ..diagnostics import ExpositionError
 from ..grouping import GroupingKey
-from ..groups import Change, ChangeKind, Group, JournalError, StoredFamily, retold
+from ..groups import Change, ChangeKind, Group, JournalError, StoredFamily, packed_families, retold
 from ..model import MetricFamily
 from ..parse import parse
 from ..quoting import visible
@@ -235,7 +234,7 @@ class SqliteJournal:
     def replay(self) -> Generator[Change, None, None]:
         """Changes that lead from an empty store to what was recorded, in order of their groups' making.
 
-        Their families may share the text that they were read from. Raises :class:`DamagedJournalError` at what no
+        The samples of a group share the columns that they are kept in. Raises :class:`DamagedJournalError` at what no
         journal has written; what came before is sound. Go through to the end, or close the generator, before appending.
         """
         connection = self._usable()
@@ -536,11 +535,7 @@ def _group(row: _Group, pushes: Sequence[_Push]) -> Group:
         except ExpositionError as error:
             raise DamagedJournalError(f"group {row.key!r}: {error}") from error
         stored.update((name, StoredFamily(family, push.time_ns)) for name, family in read.items())
-    if len(pushes) > 1:
-        # What is left of a push holds on to none of the rest.
-        held = ((family.with_samples(family.samples.compact()), time_ns) for family, time_ns in stored.values())
-        stored = {family.name: StoredFamily(family, time_ns) for family, time_ns in held}
-    return Group(_key(row.key), MappingProxyType(stored), row.push_time_ns, row.failure_time_ns, row.lifetime_ns)
+    return Group(_key(row.key), packed_families(stored), row.push_time_ns, row.failure_time_ns, row.lifetime_ns)
 
 
 def _key_text(key: GroupingKey | None) -> str:

@@ -69,7 +69,7 @@ def ask(port: int, exchange: Exchange) -> Response:
         connection.sendall(f"{exchange.method} {exchange.target} HTTP/1.1\r\n{head}\r\n".encode() + exchange.body)
         answer = HTTPResponse(connection, method=exchange.method)
         answer.begin()
-        return Response(answer.status, tuple(answer.getheaders()), answer.read())
+        return Response(answer.status, tuple(answer.getheaders()), (answer.read(),))
 
 
 def compared(response: Response, *, is_scrape: bool) -> tuple[int, dict[str, str], list[bytes]]:
