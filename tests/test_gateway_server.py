@@ -26,6 +26,7 @@ import pytest
 import trustme
 
 from expofmt import GroupStore
+from expofmt.gateway.connection import MAX_HEADER_BYTES
 from expofmt.grouping import GroupingKey
 from expofmt.journal import SqliteJournal
 
@@ -231,6 +232,11 @@ def test_a_socket_that_systemd_hands_over(tmp_path: Path, family: int, monkeypat
         (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505, b"505 HTTP Version Not Supported: unsupported protocol version"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, b"505 HTTP Version Not Supported: unsupported protocol version"),
         (b"\x16\x03\x01\x02\x00\x01", 400, b"400 Bad Request"),
+        (b"GET / HTTP/3.0\r\n", 505, b"505 HTTP Version Not Supported: unsupported protocol version"),
+        (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, b"400 Bad Request"),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, b"400 Bad Request: malformed Host header"),
+        (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501, b"Unsupported transfer encoding"),
+        (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, b"Unsupported transfer encoding"),
         (HEAD + b"Content-Length: x\r\n\r\n", 400, b"400 Bad Request"),
         (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, b"400 Bad Request"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, b"400 Bad Request"),
@@ -255,9 +261,16 @@ def test_headers_have_a_limit(server: Serving) -> None:
             sender.start()
             assert received(client).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
             sender.join()
-    large = HEAD + b"Content-Length: 0\r\nConnection: close\r\nX: " + b"x" * 900_000 + b"\r\n\r\n"
-    assert answers(server, large).startswith(b"HTTP/1.1 200 ")
-    assert server.request("DELETE", "/metrics/job/j")[0] == 202
+    # To the byte, whether the first line is one that is taken as it is, or one that is not.
+    for start in (b"GET /-/ready HTTP/1.1\r\n", b"GET /-/ready?%b HTTP/1.1\n" % ("ä".encode() * 1000)):
+        start += b"Host: a\r\nConnection: close\r\nX: "
+        fitting = start + b"x" * (MAX_HEADER_BYTES - len(start) - 4)
+        assert answers(server, fitting + b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert answers(server, fitting + b"x\r\n\r\n").startswith(b"HTTP/1.1 431 ")
+    # A body is none of it, nor is a request before it.
+    ready = b"GET /-/ready HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    fitting = ready[:-100_004] + b"\r\nX: " + b"x" * (MAX_HEADER_BYTES - 75) + b"\r\n\r\n" + b"x" * 100_000
+    assert answers(server, ready, ready + fitting).count(b"HTTP/1.1 200 OK") == 3
 
 
 def test_targets_may_hold_any_byte_and_methods_any_name(server: Serving) -> None:
@@ -296,6 +309,49 @@ def test_a_request_for_another_protocol_is_served_in_this_one(server: Serving) -
     upgrade = b"Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAA\r\n\r\n"
     answer = answers(server, b"GET /-/ready HTTP/1.1\r\n" + upgrade + b"GET /-/healthy HTTP/1.1\r\n" + upgrade)
     assert answer.count(b"HTTP/1.1 200 OK") == 2
+    # The body is not the other protocol's.
+    sized = b"Content-Length: 7\r\n" + upgrade + b"left 1\n"
+    chunked = b"Transfer-Encoding: chunked\r\n" + upgrade + b"3\r\nlef\r\n4\r\nt 2\n\r\n0\r\n\r\n"
+    for number, body in enumerate((sized, chunked), 1):
+        push = b"PUT /metrics/job/u HTTP/1.1\r\n" + body
+        for parts in ([push * 2], [push, push], [bytes([byte]) for byte in push * 2]):
+            assert answers(server, *parts).count(b"HTTP/1.1 200 OK") == 2
+            assert server.scrape("left") == f'left{{instance="",job="u"}} {number}\n'
+            assert server.request("DELETE", "/metrics/job/u")[0] == 202
+
+
+@pytest.mark.parametrize(
+    ("head", "statuses"),
+    [
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"100 200"),
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: x, 100-Continue\r\nContent-Length: 1\r\n", b"100 200"),
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n", b"200"),
+        (b"PUT /metrics/job/e HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"200"),
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect:\r\nContent-Length: 1\r\n", b"200"),
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 200-ok\r\nContent-Length: 1\r\n", b"417"),
+        # Before it is sent.
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n", b"413"),
+    ],
+)
+def test_expectations(server: Serving, head: bytes, statuses: bytes) -> None:
+    answer = answers(server, head + b"Host: a\r\nConnection: close\r\n\r\n", b"\n")
+    assert b" ".join(re.findall(rb"HTTP/1.1 (\d+)", answer)) == statuses
+    assert server.request("DELETE", "/metrics/job/e")[0] == 202
+
+
+def test_what_is_no_path(server: Serving) -> None:
+    for target, status in ((b"host:80", 404), (b"/metrics", 405), (b"*", 400)):
+        answer = answers(server, b"CONNECT %b HTTP/1.1\r\nConnection: close\r\nHost: a\r\n\r\n" % target)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_http_1_0_may_keep_the_connection(server: Serving) -> None:
+    ready = b"GET /-/ready HTTP/1.0\r\n\r\n"
+    assert answers(server, ready, ready).count(b" 200 OK") == 1
+    kept = ready[:-2] + b"Connection: Keep-Alive\r\n\r\n"
+    answer = answers(server, kept, kept, ready, ready)
+    assert answer.count(b" 200 OK") == 3
+    assert answer.count(b"\r\nconnection: keep-alive\r\n") == 2
 
 
 def test_a_large_body_is_refused_before_it_is_sent_and_the_client_reads_why(tmp_path: Path) -> None:

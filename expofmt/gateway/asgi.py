@@ -140,7 +140,8 @@ async def _response(
 ) -> Response | None:
     """What to answer; ``None`` if nobody is there to be answered."""
     headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
-    body = await pushed.read(receive, 0 if _declares_more(headers, gateway.max_body_bytes) else gateway.max_body_bytes)
+    is_refused = _declares_more(headers, gateway.max_body_bytes)
+    body = b"" if is_refused else await pushed.read(receive, gateway.max_body_bytes)
     if body is None:
         return None
     client = scope.get("client")

@@ -21,8 +21,8 @@ from uvicorn.server import ServerState
 
 __all__ = ["MAX_HEADER_BYTES", "Connection", "TimeLimits", "refusal"]
 
-# Go's default, about which clients know.
-MAX_HEADER_BYTES: Final = 1 << 20
+# What Go takes by default: 1 MiB, and what its reader may hold of what comes after it.
+MAX_HEADER_BYTES: Final = (1 << 20) + 4096
 # How long a client that was refused has to read why.
 _LINGER_SECONDS: Final = 2.0
 # A head is sent with a body that is no larger.
@@ -31,7 +31,10 @@ _SMALL: Final = 64 * 1024
 # What llhttp is given as it is; it takes no others but those of protocols that this is not.
 _METHODS: Final = frozenset((b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS", b"PATCH"))
 _TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_REQUEST_LINE: Final = re.compile(rb"(%b) ([^ ]+) HTTP/([0-9])\.([0-9])\r?" % _TOKEN.pattern)
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_HOST: Final = re.compile(rb"[!$%&'()*+,.:;=_~\[\]0-9A-Za-z-]*")
+_CONTINUE: Final = re.compile(rb"(?:^|[ ,\t])100-continue(?:[ ,\t]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +52,16 @@ class TimeLimits:
     idle_seconds: float = 300.0
 
 
-def refusal(status: int, reason: str = "") -> bytes:
+def refusal(status: int, reason: str = "", *, body: str | None = None) -> bytes:
     """A response to what is no request, as Go words it; the connection ends with it.
 
-    >>> refusal(400).partition(b"\\r\\n\\r\\n")[2]
-    b'400 Bad Request'
+    >>> refusal(400, "malformed Host header").partition(b"\\r\\n\\r\\n")[2]
+    b'400 Bad Request: malformed Host header'
     """
-    phrase = HTTPStatus(status).phrase
-    body = f"{status} {phrase}{': ' if reason else ''}{reason}".encode()
-    head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode() + body
+    line = f"{status} {HTTPStatus(status).phrase}{': ' if reason else ''}{reason}"
+    text = line if body is None else body
+    content_type = "Content-Type: text/plain; charset=utf-8\r\n" if text else ""
+    return f"HTTP/1.1 {line}\r\n{content_type}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
 
 
 class _RefusedError(Exception):
@@ -88,12 +88,19 @@ class Connection(HttpToolsProtocol):
         self._limits = limits
         self._admits = admits
         # Of the message that is being received: whether there is one, whether it is still at its headers, and their
-        # size; a first line that is not all there yet; a method that llhttp does not know.
+        # size; a first line that is not all there yet; a method and a target that llhttp was not given.
         self._open = False
         self._in_head = False
         self._head_bytes = 0
         self._line = b""
         self._method = ""
+        self._target = b""
+        # Whether a message has ended in what the parser was given last.
+        self._completed = False
+        # The field that says how long the body is which llhttp leaves to another protocol, and whether the parser is
+        # being told so.
+        self._framing = b""
+        self._is_told = False
         # Nothing more is read: what there is to say to that, after the responses that are due before it.
         self._ended = False
         self._last_word = b""
@@ -174,11 +181,11 @@ class Connection(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return self._open and not self._in_head and cycle is not None and cycle.response_complete
 
-    def _refuse(self, status: int, reason: str = "") -> None:
+    def _refuse(self, status: int, reason: str = "", *, body: str | None = None) -> None:
         """Let what cannot be understood, or takes too long, be the last that is read."""
         self._ended = True
         self._deadline = math.inf
-        self._last_word = refusal(status, reason)
+        self._last_word = refusal(status, reason, body=body)
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             if not cycle.more_body:
@@ -205,26 +212,40 @@ class Connection(HttpToolsProtocol):
             rest = self._feed(rest)
 
     def _feed(self, data: bytes) -> bytes:
-        """Let the parser have it. What it leaves comes after a request for another protocol, which is not granted."""
+        """Let the parser have it, and give what it leaves: what comes after a request for another protocol, which is
+        not granted, or after headers that are as long as they may be."""
+        rest = b""
+        if (self._in_head or not self._open) and len(data) > (room := MAX_HEADER_BYTES - self._head_bytes):
+            data, rest = data[:room], data[room:]
+        self._completed = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            rest: bytes = data[upgrade.args[0] :]
-            return rest
+            self._tell_framing()
+            return data[upgrade.args[0] :] + rest
         except httptools.HttpParserError:
             if not self._ended:
                 self._refuse(400)
-        if self._in_head:
+        # The packet in which the message before has ended is not counted.
+        if self._in_head and not self._completed:
             self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEADER_BYTES and not self._ended:
+            if self._head_bytes >= MAX_HEADER_BYTES and not self._ended:
                 self._refuse(431)
-        return b""
+        return rest
+
+    def _tell_framing(self) -> None:
+        """Let the parser read the body of a request for another protocol as that of one for this."""
+        if self._framing:
+            head, self._framing = b"PATCH / HTTP/1.1\r\n%b\r\n\r\n" % self._framing, b""
+            self._is_told = True
+            self.parser.feed_data(head)
 
     def _message_start(self, data: bytes) -> bytes:
         """The beginning of a request as llhttp takes it, once its first line is there.
 
-        It takes neither methods that nobody has registered, nor bytes above ASCII, nor a first line without a carriage
-        return at its end, which Go does. Where several requests come in one packet, that holds for the first one only.
+        It takes neither methods that nobody has registered, nor bytes above ASCII, nor all versions that Go does, nor a
+        first line without a carriage return at its end: it is given another line then. It takes blanks where Go does
+        not. Where several requests come in one packet, that holds for the first one only.
         """
         if not self._line:
             self._deadline = self.loop.time() + self._limits.header_seconds
@@ -234,60 +255,98 @@ class Connection(HttpToolsProtocol):
             self._line = data
             if not data:
                 return b""
-            if len(data) > MAX_HEADER_BYTES:
+            if len(data) >= MAX_HEADER_BYTES:
                 self._refuse(431)
             elif not _TOKEN.match(data[:1]):
                 self._refuse(400)
             return b""
-        self._line, self._method = b"", ""
+        self._line = b""
         method, _, rest = data[:end].partition(b" ")
-        if method in _METHODS and rest.isascii() and rest.endswith(b"\r"):
+        if method in _METHODS and rest.startswith(b"/") and rest.isascii() and rest.endswith(b" HTTP/1.1\r"):
             return data
-        if method not in _METHODS and _TOKEN.fullmatch(method):
-            self._method, method = method.decode(), b"PATCH"
-        target = _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], rest.removesuffix(b"\r"))
-        return b"%b %b\r%b" % (method, target, data[end:])
+        line = _REQUEST_LINE.fullmatch(data, 0, end)
+        if line is None:
+            self._refuse(400)
+            return b""
+        if line[3] != b"1":
+            self._refuse(505, "unsupported protocol version")
+            return b""
+        self._method = line[1].decode()
+        self._target = _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], line[2])
+        instead = b"PATCH / HTTP/1.%b\r" % (b"0" if line[4] == b"0" else b"1")
+        self._head_bytes = end - len(instead)
+        return instead + data[end:]
 
     def on_message_begin(self) -> None:
+        if self._is_told:
+            return
         super().on_message_begin()
         self._open = self._in_head = True
-        self._head_bytes = 0
         self._deadline = self.loop.time() + self._limits.header_seconds
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Blanks at the end are none of the value: RFC 9110, 5.5.
-        super().on_header(name, value.rstrip(b" \t"))
+        if not self._is_told:
+            # Blanks at the end are none of the value: RFC 9110, 5.5.
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        self._check_version()
-        target, self.url = self.url, b"/"  # uvicorn takes apart what it can, and decodes as ASCII
+        if self._is_told:
+            self._is_told = False
+            return
+        version = self.parser.get_http_version()
+        self._check_head(version)
+        target, self.url = self._target or self.url, b"/"  # uvicorn takes apart what it can, and decodes as ASCII
         super().on_headers_complete()
         self.cycle.transport = self._writer  # type: ignore[assignment]
+        if version == "1.0" and self.parser.should_keep_alive():
+            self.cycle.keep_alive = True
+            self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"keep-alive")]
         scope: Any = self.scope
         scope["raw_path"], _, scope["query_string"] = target.partition(b"?")
         if self._method:
-            scope["method"], self._method = self._method, ""
+            scope["method"] = self._method
+        self._method, self._target = "", b""
         self._in_head = False
         self._deadline = self.loop.time() + self._limits.body_seconds
 
-    def _check_version(self) -> None:
-        version = self.parser.get_http_version()
-        if version == "1.1":
-            hosts = sum(name == b"host" for name, _ in self.headers)
-            if hosts == 1:
-                return
-            self._refuse(400, "missing required Host header" if not hosts else "too many Host headers")
-        elif version == "1.0":
-            return
-        elif version == "0.9":
-            self._refuse(400)
-        else:
+    def _check_head(self, version: str) -> None:
+        """Refuse what Go refuses, and see what is to become of the body."""
+        first: dict[bytes, bytes] = {}
+        hosts = 0
+        for name, value in self.headers:
+            hosts += name == b"host"
+            first.setdefault(name, value)
+        expected = first.get(b"expect")
+        coding = first.get(b"transfer-encoding")
+        body = b"Content-Length: " + first.get(b"content-length", b"0")
+        if coding is not None:
+            body = b"Transfer-Encoding: chunked"
+        has_body = not body.endswith(b": 0")
+        if version not in ("1.0", "1.1"):
             self._refuse(505, "unsupported protocol version")
-        raise _RefusedError
+        elif coding is not None and version == "1.1" and coding.lower() != b"chunked":
+            self._refuse(501, body="Unsupported transfer encoding")
+        elif hosts > 1:
+            self._refuse(400, "too many Host headers")
+        elif not hosts and version == "1.1" and self._method != "CONNECT":
+            self._refuse(400, "missing required Host header")
+        elif hosts and not _HOST.fullmatch(first[b"host"]):
+            self._refuse(400, "malformed Host header")
+        elif expected and not _CONTINUE.search(expected):
+            self._refuse(417, body="")
+        if self._ended:
+            raise _RefusedError
+        self.expect_100_continue = bool(expected) and has_body and version == "1.1"
+        if has_body and self.parser.should_upgrade():
+            self._framing = body
 
     def on_message_complete(self) -> None:
+        if self._framing:
+            return
         super().on_message_complete()
         self._open = False
+        self._completed = True
+        self._head_bytes = 0
         self._deadline = math.inf
 
     def on_response_complete(self) -> None:
