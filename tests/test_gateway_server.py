@@ -320,6 +320,33 @@ def test_a_request_for_another_protocol_is_served_in_this_one(server: Serving) -
             assert server.request("DELETE", "/metrics/job/u")[0] == 202
 
 
+@pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("upgrade", [b"Upgrade: h2c\r\nConnection: upgrade\r\n", b"connection:UPGRADE\nupgrade:x\n"])
+@pytest.mark.parametrize("method", [b"PUT", b"POST", b"DELETE", b"GET", b"OPTIONS", b"CONNECT", b"SPEAK"])
+def test_no_request_hides_in_the_body_of_another(
+    server: Serving, method: bytes, upgrade: bytes, framing: bytes
+) -> None:
+    body = b"PUT /metrics/job/hidden HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    head = method + b" /metrics/job/h HTTP/1.1\r\nHost: a\r\n" + upgrade
+    if b"%d" in framing:
+        sent = head + framing % len(body) + b"\r\n" + body
+    else:
+        sent = head + framing + b"\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    for parts in ([sent * 2], [sent, sent], [sent[: -len(body)], sent[-len(body) :]], [sent[:-1], sent[-1:]]):
+        assert 1 <= answers(server, *parts).count(b"HTTP/1.1 ") <= sum(part.count(head) for part in parts)
+    assert 'job="hidden"' not in server.scrape("push_time_seconds", "push_failure_time_seconds")
+    assert server.request("DELETE", "/metrics/job/h")[0] == 202
+
+
+def test_a_head_that_is_cut_short_is_told(server: Serving) -> None:
+    ready = b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n"
+    for cut in (b"G", b"GET / HT", ready[:-2]):
+        assert re.findall(rb"HTTP/1.1 (\d+)", answers(server, cut)) == [b"400"]
+        assert re.findall(rb"HTTP/1.1 (\d+)", answers(server, ready + cut)) == [b"200", b"400"]
+    # Empty lines are no request.
+    assert answers(server, ready, b"\r\n").count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize(
     ("head", "statuses"),
     [

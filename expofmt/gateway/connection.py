@@ -35,6 +35,10 @@ _REQUEST_LINE: Final = re.compile(rb"(%b) ([^ ]+) HTTP/([0-9])\.([0-9])\r?" % _T
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _HOST: Final = re.compile(rb"[!$%&'()*+,.:;=_~\[\]0-9A-Za-z-]*")
 _CONTINUE: Final = re.compile(rb"(?:^|[ ,\t])100-continue(?:[ ,\t]|$)", re.IGNORECASE)
+_UPGRADE: Final = re.compile(rb"\nupgrade:", re.IGNORECASE)
+_LINE_ENDS: Final = re.compile(rb"[\r\n]+")
+_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
+_EMPTY_LINES: Final = re.compile(rb"\n[\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +91,18 @@ class Connection(HttpToolsProtocol):
         self.timeout_keep_alive = limits.idle_seconds  # type: ignore[assignment]
         self._limits = limits
         self._admits = admits
-        # Of the message that is being received: whether there is one, whether it is still at its headers, and their
-        # size; a first line that is not all there yet; a method and a target that llhttp was not given.
-        self._open = False
-        self._in_head = False
-        self._head_bytes = 0
+        # What is not parsed, of which so many bytes are known to be no whole head.
+        self._received = bytearray()
+        self._seen = 0
+        # Of the head that is being received: its first line, once that is there; a method and a target that llhttp is
+        # not given. Whether llhttp has been given a head and has not come to its end.
         self._line = b""
         self._method = ""
         self._target = b""
-        # Whether a message has ended in what the parser was given last.
-        self._completed = False
-        # The field that says how long the body is which llhttp leaves to another protocol, and whether the parser is
-        # being told so.
-        self._framing = b""
-        self._is_told = False
+        self._is_new = False
+        # Whether a body is being received, and how much of it there is to come; of chunks, that is not known.
+        self._open = False
+        self._left: int | None = 0
         # Nothing more is read: what there is to say to that, after the responses that are due before it.
         self._ended = False
         self._last_word = b""
@@ -131,16 +133,20 @@ class Connection(HttpToolsProtocol):
         self._eof = True
         self._writer.flush()
         cycle: RequestResponseCycle | None = self.cycle
-        if self._lingering or self.scheme == "https" or cycle is None or cycle.response_complete:
+        is_answering = cycle is not None and not cycle.response_complete
+        if self._lingering or self.scheme == "https":
             return None
         if self._last_word:
             return True
-        if self._open and self._in_head:
-            return None
-        if self._open:
+        if self._open and is_answering:
             self._refuse(400, "the body was cut short")
+        elif self._received and not self._open:
+            self._refuse(400)
+        elif not is_answering:
+            return None
         self._ended = True
-        cycle.keep_alive = False
+        if cycle is not None:
+            cycle.keep_alive = False
         return True
 
     def shutdown(self) -> None:
@@ -157,7 +163,7 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
-            if self._lingering or not (self._open or self._line) or self._is_discarding():
+            if self._lingering or not (self._open or self._received) or self._is_discarding():
                 self.transport.abort()
             else:
                 self._refuse(408)
@@ -179,7 +185,7 @@ class Connection(HttpToolsProtocol):
     def _is_discarding(self) -> bool:
         """Whether what is received is the rest of a request that has been answered."""
         cycle: RequestResponseCycle | None = self.cycle
-        return self._open and not self._in_head and cycle is not None and cycle.response_complete
+        return self._open and cycle is not None and cycle.response_complete
 
     def _refuse(self, status: int, reason: str = "", *, body: str | None = None) -> None:
         """Let what cannot be understood, or takes too long, be the last that is read."""
@@ -204,67 +210,81 @@ class Connection(HttpToolsProtocol):
     # ----------------------------------------------------------------------------------------------------- receiving
 
     def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
         self._unset_keepalive_if_required()
-        rest = data
-        while rest and not self._ended:
-            if not self._open:
-                rest = self._message_start(rest)
-            rest = self._feed(rest)
+        self._received += data
+        self._parse()
 
-    def _feed(self, data: bytes) -> bytes:
-        """Let the parser have it, and give what it leaves: what comes after a request for another protocol, which is
-        not granted, or after headers that are as long as they may be."""
-        rest = b""
-        if (self._in_head or not self._open) and len(data) > (room := MAX_HEADER_BYTES - self._head_bytes):
-            data, rest = data[:room], data[room:]
-        self._completed = False
+    def _parse(self) -> None:
+        """Let the parser have what has been received: never more than what is left of one request, so that what comes
+        after it begins with a line of its own."""
+        while self._received and not self._ended:
+            if self._open:
+                self._feed(self._body())
+            elif head := self._head():
+                self._is_new = True
+                self._feed(head)
+            else:
+                return
+
+    def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._tell_framing()
-            return data[upgrade.args[0] :] + rest
-        except httptools.HttpParserError:
-            if not self._ended:
-                self._refuse(400)
-        # The packet in which the message before has ended is not counted.
-        if self._in_head and not self._completed:
-            self._head_bytes += len(data)
-            if self._head_bytes >= MAX_HEADER_BYTES and not self._ended:
-                self._refuse(431)
-        return rest
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            is_understood = False
+        else:
+            # It sees an end where there is one.
+            is_understood = not self._is_new and not (self._open and self._left == 0)
+        if not is_understood and not self._ended:
+            self._refuse(400)
 
-    def _tell_framing(self) -> None:
-        """Let the parser read the body of a request for another protocol as that of one for this."""
-        if self._framing:
-            head, self._framing = b"PATCH / HTTP/1.1\r\n%b\r\n\r\n" % self._framing, b""
-            self._is_told = True
-            self.parser.feed_data(head)
+    def _head(self) -> bytes:
+        """The first line and the header fields of the next request, as llhttp takes them; empty until all are there.
 
-    def _message_start(self, data: bytes) -> bytes:
-        """The beginning of a request as llhttp takes it, once its first line is there.
-
-        It takes neither methods that nobody has registered, nor bytes above ASCII, nor all versions that Go does, nor a
-        first line without a carriage return at its end: it is given another line then. It takes blanks where Go does
-        not. Where several requests come in one packet, that holds for the first one only.
+        They may hold no field that asks for another protocol: llhttp would leave the body to that.
         """
-        if not self._line:
-            self._deadline = self.loop.time() + self._limits.header_seconds
-        data = (self._line + data).lstrip(b"\r\n")
-        end = data.find(b"\n")
-        if end < 0:
-            self._line = data
-            if not data:
+        received = self._received
+        if not self._seen:
+            if blank := _LINE_ENDS.match(received):
+                del received[: blank.end()]
+            if not received:
                 return b""
-            if len(data) >= MAX_HEADER_BYTES:
-                self._refuse(431)
-            elif not _TOKEN.match(data[:1]):
+            self._deadline = self.loop.time() + self._limits.header_seconds
+        if not self._line:
+            self._line = self._first_line()
+        end = _EMPTY_LINE.search(received, max(0, self._seen - 2))
+        self._seen = len(received)
+        if self._ended:
+            return b""
+        size = end.end() if end else self._seen + 1
+        if size > MAX_HEADER_BYTES:
+            self._refuse(431)
+        if end is None or self._ended:
+            return b""
+        first = received.index(b"\n")
+        head = self._line + _UPGRADE.sub(b"\nIgnored:", received[first:size])
+        del received[:size]
+        self._line, self._seen = b"", 0
+        return head
+
+    def _first_line(self) -> bytes:
+        """The first line as llhttp takes it, without the line feed at its end; empty until it is there.
+
+        llhttp takes neither methods that nobody has registered, nor bytes above ASCII, nor all versions that Go does,
+        nor a first line without a carriage return at its end: it is given another line then. It takes blanks where Go
+        does not.
+        """
+        end = self._received.find(b"\n", self._seen)
+        if end < 0:
+            if not _TOKEN.match(self._received[:1]):
                 self._refuse(400)
             return b""
-        self._line = b""
-        method, _, rest = data[:end].partition(b" ")
+        data = bytes(self._received[:end])
+        method, _, rest = data.partition(b" ")
         if method in _METHODS and rest.startswith(b"/") and rest.isascii() and rest.endswith(b" HTTP/1.1\r"):
             return data
-        line = _REQUEST_LINE.fullmatch(data, 0, end)
+        line = _REQUEST_LINE.fullmatch(data)
         if line is None:
             self._refuse(400)
             return b""
@@ -273,26 +293,30 @@ class Connection(HttpToolsProtocol):
             return b""
         self._method = line[1].decode()
         self._target = _NOT_ASCII.sub(lambda match: b"%%%02X" % match[0][0], line[2])
-        instead = b"PATCH / HTTP/1.%b\r" % (b"0" if line[4] == b"0" else b"1")
-        self._head_bytes = end - len(instead)
-        return instead + data[end:]
+        return b"PATCH / HTTP/1.%b\r" % (b"0" if line[4] == b"0" else b"1")
+
+    def _body(self) -> bytes:
+        """What has been received of the body, and nothing beyond it: up to its length, or to where chunks may end,
+        which is an empty line."""
+        size: int | None = self._left
+        if size is None and (end := _LINE_ENDS.match(self._received) or _EMPTY_LINES.search(self._received)):
+            size = end.end()
+        data = bytes(self._received[:size])
+        del self._received[:size]
+        if self._left is not None:
+            self._left -= len(data)
+        return data
 
     def on_message_begin(self) -> None:
-        if self._is_told:
-            return
+        if not self._is_new:
+            raise _RefusedError
         super().on_message_begin()
-        self._open = self._in_head = True
-        self._deadline = self.loop.time() + self._limits.header_seconds
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_told:
-            # Blanks at the end are none of the value: RFC 9110, 5.5.
-            super().on_header(name, value.rstrip(b" \t"))
+        # Blanks at the end are none of the value: RFC 9110, 5.5.
+        super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        if self._is_told:
-            self._is_told = False
-            return
         version = self.parser.get_http_version()
         self._check_head(version)
         target, self.url = self._target or self.url, b"/"  # uvicorn takes apart what it can, and decodes as ASCII
@@ -306,7 +330,8 @@ class Connection(HttpToolsProtocol):
         if self._method:
             scope["method"] = self._method
         self._method, self._target = "", b""
-        self._in_head = False
+        self._is_new = False
+        self._open = True
         self._deadline = self.loop.time() + self._limits.body_seconds
 
     def _check_head(self, version: str) -> None:
@@ -318,10 +343,7 @@ class Connection(HttpToolsProtocol):
             first.setdefault(name, value)
         expected = first.get(b"expect")
         coding = first.get(b"transfer-encoding")
-        body = b"Content-Length: " + first.get(b"content-length", b"0")
-        if coding is not None:
-            body = b"Transfer-Encoding: chunked"
-        has_body = not body.endswith(b": 0")
+        self._left = int(first.get(b"content-length", b"0")) if coding is None else None
         if version not in ("1.0", "1.1"):
             self._refuse(505, "unsupported protocol version")
         elif coding is not None and version == "1.1" and coding.lower() != b"chunked":
@@ -336,17 +358,11 @@ class Connection(HttpToolsProtocol):
             self._refuse(417, body="")
         if self._ended:
             raise _RefusedError
-        self.expect_100_continue = bool(expected) and has_body and version == "1.1"
-        if has_body and self.parser.should_upgrade():
-            self._framing = body
+        self.expect_100_continue = bool(expected) and self._left != 0 and version == "1.1"
 
     def on_message_complete(self) -> None:
-        if self._framing:
-            return
         super().on_message_complete()
         self._open = False
-        self._completed = True
-        self._head_bytes = 0
         self._deadline = math.inf
 
     def on_response_complete(self) -> None:
