@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -24,9 +25,12 @@ from threading import Thread
 import bcrypt
 import pytest
 import trustme
+import uvicorn
+from uvicorn.server import ServerState
 
 from expofmt import GroupStore
-from expofmt.gateway.connection import MAX_HEADER_BYTES
+from expofmt.gateway.asgi import Receive, Send
+from expofmt.gateway.connection import MAX_HEADER_BYTES, Connection, TimeLimits
 from expofmt.grouping import GroupingKey
 from expofmt.journal import SqliteJournal
 
@@ -299,6 +303,13 @@ def test_requests_in_one_packet_are_answered_in_their_order(server: Serving) -> 
     answer = answers(server, sent + b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200"] * 11
     assert [part.count(b"\np{") for part in answer.split(b"HTTP/1.1 200 OK")[1:]] == [0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0]
+    # Each may begin in a way of its own, and after empty lines.
+    odd = [b"GET /-/ready?\xe4 HTTP/1.1\nHost: a\n\n", b"SPEAK / HTTP/1.1\r\nHost: a\r\n\r\n", b"\r\n\n", push % (7, 7)]
+    odd.append(
+        b"PUT /metrics/job/q HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n\n\r\n0\r\nX: y\r\n\r\n"
+    )
+    answer = answers(server, b"".join(odd * 3) + b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"405", b"200", b"200"] * 3 + [b"200"]
     # What cannot be understood is said after what can.
     answer = answers(server, sent + b"\x00\r\n\r\n")
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200"] * 10 + [b"400"]
@@ -318,6 +329,52 @@ def test_a_request_for_another_protocol_is_served_in_this_one(server: Serving) -
             assert answers(server, *parts).count(b"HTTP/1.1 200 OK") == 2
             assert server.scrape("left") == f'left{{instance="",job="u"}} {number}\n'
             assert server.request("DELETE", "/metrics/job/u")[0] == 202
+
+
+class Taken(Connection):
+    """A connection that tells how much it has read."""
+
+    taken = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.taken += len(data)
+        super().data_received(data)
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100_000])
+def test_no_more_is_read_than_there_are_answers_to(body: bytes) -> None:
+    """But for what comes in one or two reads, the rest of the requests stay with the client."""
+    request = b"GET / HTTP/1.1\r\nHost: a\r\nX: %b\r\nContent-Length: %d\r\n\r\n%b" % (b"x" * 1000, len(body), body)
+    count = max(100, 4_000_000 // len(request))
+    waiting: list[int] = []
+
+    async def pipelined() -> None:
+        async def app(_: object, receive: Receive, send: Send) -> None:
+            await receive()
+            # As one that asks what comes after the body: whether the client is gone.
+            asyncio.ensure_future(receive()).add_done_callback(lambda task: task.result())
+            for _ in range(4):
+                await asyncio.sleep(0)  # there is time to read
+            waiting.append(served.taken - len(waiting) * len(request))
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+            await send({"type": "http.response.body", "body": b"+"})
+
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, lifespan="off")
+        served = Taken(config, ServerState(), limits=TimeLimits())
+        client, ours = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            await loop.connect_accepted_socket(lambda: served, ours)
+            sender = loop.create_task(loop.sock_sendall(client, request * count))
+            answer = b""
+            while answer.count(b"+") < count:
+                answer += await loop.sock_recv(client, 65536)
+            await sender
+
+    asyncio.run(pipelined())
+    assert len(waiting) == count
+    assert max(waiting) <= len(request) + 2 * 256 * 1024
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"])
@@ -374,9 +431,9 @@ def test_what_is_no_path(server: Serving) -> None:
 
 def test_http_1_0_may_keep_the_connection(server: Serving) -> None:
     ready = b"GET /-/ready HTTP/1.0\r\n\r\n"
-    assert answers(server, ready, ready).count(b" 200 OK") == 1
+    assert answers(server, ready + ready).count(b" 200 OK") == 1
     kept = ready[:-2] + b"Connection: Keep-Alive\r\n\r\n"
-    answer = answers(server, kept, kept, ready, ready)
+    answer = answers(server, kept, kept, ready + ready)
     assert answer.count(b" 200 OK") == 3
     assert answer.count(b"\r\nconnection: keep-alive\r\n") == 2
 

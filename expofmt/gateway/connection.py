@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import httptools
 import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -103,9 +104,8 @@ class Connection(HttpToolsProtocol):
         # Whether a body is being received, and how much of it there is to come; of chunks, that is not known.
         self._open = False
         self._left: int | None = 0
-        # Nothing more is read: what there is to say to that, after the responses that are due before it.
+        # Nothing more is read.
         self._ended = False
-        self._last_word = b""
         self._lingering = False
         self._eof = False
         self._deadline = math.inf
@@ -117,6 +117,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport)
         self._writer = _Writer(self, transport)
         self._deadline = self.loop.time() + self._limits.header_seconds
         if self._admits is not None and not self._admits(transport.get_extra_info("peercert")):
@@ -132,21 +133,17 @@ class Connection(HttpToolsProtocol):
         """A client that sends nothing more may still wait for its responses; TLS knows no such state."""
         self._eof = True
         self._writer.flush()
-        cycle: RequestResponseCycle | None = self.cycle
-        is_answering = cycle is not None and not cycle.response_complete
         if self._lingering or self.scheme == "https":
             return None
-        if self._last_word:
-            return True
-        if self._open and is_answering:
+        if self._open and self._is_answering():
             self._refuse(400, "the body was cut short")
-        elif self._received and not self._open:
+        elif self._received:
             self._refuse(400)
-        elif not is_answering:
+        elif self._is_answering():
+            self._ended = True
+            self.cycle.keep_alive = False
+        else:
             return None
-        self._ended = True
-        if cycle is not None:
-            cycle.keep_alive = False
         return True
 
     def shutdown(self) -> None:
@@ -173,38 +170,40 @@ class Connection(HttpToolsProtocol):
         socket that has unread data would make it a reset."""
         if self.transport.is_closing() or self._lingering:
             return
-        if self._eof or (not self._open and not self._last_word):
+        if self._eof or not (self._open or self._received or self._ended):
             self.transport.close()
             return
         self._ended = self._lingering = True
+        self._received.clear()
         self._deadline = self.loop.time() + _LINGER_SECONDS
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.flow.resume_reading()
+        self._flow.release()
+
+    def _is_answering(self) -> bool:
+        """Whether a response is not complete."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def _is_discarding(self) -> bool:
         """Whether what is received is the rest of a request that has been answered."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return self._open and cycle is not None and cycle.response_complete
+        return self._open and not self._is_answering()
 
     def _refuse(self, status: int, reason: str = "", *, body: str | None = None) -> None:
         """Let what cannot be understood, or takes too long, be the last that is read."""
         self._ended = True
         self._deadline = math.inf
-        self._last_word = refusal(status, reason, body=body)
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and not cycle.response_complete:
-            if not cycle.more_body:
-                return  # to be said after the response
-            cycle.disconnected = True
-            cycle.message_event.set()
-            if cycle.response_started:
+        if self._is_discarding():
+            self.transport.abort()
+            return
+        if self._is_answering():
+            # The request whose body it is.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
                 self.transport.abort()
                 return
-        self._say_last_word()
-
-    def _say_last_word(self) -> None:
-        self._writer.write(self._last_word)
+        self._writer.write(refusal(status, reason, body=body))
         self._writer.close()
 
     # ----------------------------------------------------------------------------------------------------- receiving
@@ -217,11 +216,14 @@ class Connection(HttpToolsProtocol):
         self._parse()
 
     def _parse(self) -> None:
-        """Let the parser have what has been received: never more than what is left of one request, so that what comes
-        after it begins with a line of its own."""
+        """Let the parser have what has been received: never more than what is left of one request. The next one waits
+        until there is a response."""
         while self._received and not self._ended:
             if self._open:
                 self._feed(self._body())
+            elif self._is_answering():
+                self._flow.hold()
+                return
             elif head := self._head():
                 self._is_new = True
                 self._feed(head)
@@ -366,10 +368,30 @@ class Connection(HttpToolsProtocol):
         self._deadline = math.inf
 
     def on_response_complete(self) -> None:
-        if self._last_word and not self.pipeline:
-            self._say_last_word()
-        else:
-            super().on_response_complete()
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._flow.release()
+            self._parse()
+
+
+class _Flow(FlowControl):
+    """Reads on for whoever waits for a body, but not while a request is held back."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self._is_held = False
+
+    def hold(self) -> None:
+        self._is_held = True
+        self.pause_reading()
+
+    def release(self) -> None:
+        self._is_held = False
+        self.resume_reading()
+
+    def resume_reading(self) -> None:
+        if not self._is_held:
+            super().resume_reading()
 
 
 class _Writer:
