@@ -331,6 +331,37 @@ def test_a_request_for_another_protocol_is_served_in_this_one(server: Serving) -
             assert server.request("DELETE", "/metrics/job/u")[0] == 202
 
 
+def test_what_follows_a_chunked_body_is_none_of_the_request(server: Serving) -> None:
+    push = HEAD + b"Transfer-Encoding: chunked\r\n\r\n4;x=y\r\na 1\n\r\n0;x\r\n"
+    trailer = b"Content-Encoding: gzip\r\nAccept: application/json\r\nX: y\r\n\r\n"
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers(server, (push + trailer) * 2)) == [b"200"] * 2
+    assert server.scrape("a") == 'a{instance="",job="j"} 1\n'
+    assert server.request("DELETE", "/metrics/job/j")[0] == 202
+
+
+@pytest.mark.parametrize("repeated", [b"X: y\r\n", b"x" * 1000])
+@pytest.mark.parametrize("start", [b"4\r\na 1\n\r\n0\r\nX:", b"4\r\na 1\n\r\n0;x", b"4;x"])
+def test_what_is_beside_a_chunked_body_has_a_limit(server: Serving, start: bytes, repeated: bytes) -> None:
+    """The client would send for ever."""
+    refused = threading.Event()
+
+    def send() -> None:
+        with suppress(ConnectionError):
+            while not refused.is_set():
+                client.sendall(repeated * 100)
+
+    with server.connect() as client:
+        client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + start)
+        sender = Thread(target=send)
+        sender.start()
+        try:
+            assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
+        finally:
+            refused.set()
+            sender.join()
+    assert 'job="j"' not in server.scrape("push_time_seconds")
+
+
 class Taken(Connection):
     """A connection that tells how much it has read."""
 

@@ -28,6 +28,8 @@ MAX_HEADER_BYTES: Final = (1 << 20) + 4096
 _LINGER_SECONDS: Final = 2.0
 # A head is sent with a body that is no larger.
 _SMALL: Final = 64 * 1024
+# What may come together of all that a chunked body has beside its bytes: sizes, their extensions, trailer fields.
+_MAX_EXTRA_BYTES: Final = 64 * 1024
 
 # What llhttp is given as it is; it takes no others but those of protocols that this is not.
 _METHODS: Final = frozenset((b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS", b"PATCH"))
@@ -101,9 +103,11 @@ class Connection(HttpToolsProtocol):
         self._method = ""
         self._target = b""
         self._is_new = False
-        # Whether a body is being received, and how much of it there is to come; of chunks, that is not known.
+        # Whether a body is being received, and how much of it there is to come; of chunks, that is not known, but how
+        # much has come since there last were bytes of the body.
         self._open = False
         self._left: int | None = 0
+        self._extra = 0
         # Nothing more is read.
         self._ended = False
         self._lingering = False
@@ -238,6 +242,7 @@ class Connection(HttpToolsProtocol):
         else:
             # It sees an end where there is one.
             is_understood = not self._is_new and not (self._open and self._left == 0)
+            is_understood = is_understood and self._extra <= _MAX_EXTRA_BYTES
         if not is_understood and not self._ended:
             self._refuse(400)
 
@@ -305,7 +310,9 @@ class Connection(HttpToolsProtocol):
             size = end.end()
         data = bytes(self._received[:size])
         del self._received[:size]
-        if self._left is not None:
+        if self._left is None:
+            self._extra += len(data)
+        else:
             self._left -= len(data)
         return data
 
@@ -315,8 +322,9 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Blanks at the end are none of the value: RFC 9110, 5.5.
-        super().on_header(name, value.rstrip(b" \t"))
+        # What follows a body, says nothing of the request. Blanks at the end are none of the value: RFC 9110, 5.5.
+        if not self._open:
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
@@ -334,6 +342,7 @@ class Connection(HttpToolsProtocol):
         self._method, self._target = "", b""
         self._is_new = False
         self._open = True
+        self._extra = 0
         self._deadline = self.loop.time() + self._limits.body_seconds
 
     def _check_head(self, version: str) -> None:
@@ -361,6 +370,10 @@ class Connection(HttpToolsProtocol):
         if self._ended:
             raise _RefusedError
         self.expect_100_continue = bool(expected) and self._left != 0 and version == "1.1"
+
+    def on_body(self, body: bytes) -> None:
+        self._extra = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
