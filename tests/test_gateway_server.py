@@ -641,6 +641,25 @@ def test_to_send_a_little_now_and_then_does_not_help(quick: Serving) -> None:
             sender.join()
 
 
+@pytest.mark.parametrize("before", [b"", b"GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_empty_lines_keep_no_connection(quick: Serving, before: bytes) -> None:
+    """Sent now and then, in whole and in half; they do not make the time for the next request begin, either."""
+    with quick.connect() as client:
+        client.sendall(before)
+        if before:
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        deadline = time.monotonic() + PATIENCE
+        with suppress(ConnectionError):
+            while True:
+                assert time.monotonic() < deadline
+                for part in (b"\r\n", b"\r", b"\n"):
+                    client.sendall(part)
+                    time.sleep(0.1)
+    with quick.connect() as client:
+        client.sendall(b"\r\n" + before)
+        assert received(client).endswith(b"\r\n\r\nOK" if before else b"")
+
+
 def test_idle_connections_are_closed_and_others_are_served_meanwhile(quick: Serving) -> None:
     idle = [quick.connect() for _ in range(100)]
     try:
@@ -654,7 +673,8 @@ def test_idle_connections_are_closed_and_others_are_served_meanwhile(quick: Serv
             client.close()
 
 
-def test_a_response_that_nobody_reads_is_given_up() -> None:
+@pytest.mark.parametrize("at_once", [0, 4096])
+def test_a_response_that_is_not_read_or_slowly_is_given_up(at_once: int) -> None:
     with serving(*QUICK) as running:
         body = b"".join(b'a{i="%d",x="%s"} 1\n' % (number, b"x" * 200) for number in range(40_000))
         assert running.request("PUT", "/metrics/job/j", body)[0] == 200
@@ -664,6 +684,9 @@ def test_a_response_that_nobody_reads_is_given_up() -> None:
             deadline = time.monotonic() + PATIENCE
             while time.monotonic() < deadline and connections(running):
                 time.sleep(0.1)
+                if at_once:
+                    with suppress(ConnectionError):
+                        client.recv(at_once)
             assert connections(running) == 0
 
 

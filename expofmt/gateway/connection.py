@@ -26,6 +26,8 @@ __all__ = ["MAX_HEADER_BYTES", "Connection", "TimeLimits", "refusal"]
 MAX_HEADER_BYTES: Final = (1 << 20) + 4096
 # How long a client that was refused has to read why.
 _LINGER_SECONDS: Final = 2.0
+# How much of a response has to be taken in the time for a body, unless there is less.
+_PROGRESS_BYTES: Final = 1 << 20
 # A head is sent with a body that is no larger.
 _SMALL: Final = 64 * 1024
 # What may come together of all that a chunked body has beside its bytes: sizes, their extensions, trailer fields.
@@ -48,7 +50,7 @@ _EMPTY_LINES: Final = re.compile(rb"\n[\r\n]+")
 class TimeLimits:
     """How many seconds the headers of a request may take, its body, and the pause until the next one.
 
-    A response of which nothing more is taken for ``body_seconds`` is given up, too.
+    A response of which less than 1 MiB is taken in ``body_seconds``, though there is more, is given up, too.
 
     >>> TimeLimits(header_seconds=5).body_seconds
     60.0
@@ -113,9 +115,9 @@ class Connection(HttpToolsProtocol):
         self._lingering = False
         self._eof = False
         self._deadline = math.inf
-        # What is to be sent, and since when it is no less.
-        self._unsent = 0
-        self._unsent_since = 0.0
+        # How much the client has taken when it was last seen to be quick enough, and when that was.
+        self._taken = 0
+        self._taken_at = 0.0
 
     # ---------------------------------------------------------------------------------------------------- connection
 
@@ -158,9 +160,10 @@ class Connection(HttpToolsProtocol):
     def watch(self, now: float) -> None:
         """End the connection if it is beyond a limit; ``now`` is by the event loop's clock."""
         unsent = self.transport.get_write_buffer_size()
-        if unsent != self._unsent:
-            self._unsent, self._unsent_since = unsent, now
-        elif unsent and now > self._unsent_since + self._limits.body_seconds:
+        taken = self._writer.written - unsent
+        if not unsent or taken >= self._taken + _PROGRESS_BYTES:
+            self._taken, self._taken_at = taken, now
+        elif now > self._taken_at + self._limits.body_seconds:
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
@@ -215,7 +218,6 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._ended:
             return
-        self._unset_keepalive_if_required()
         self._received += data
         self._parse()
 
@@ -257,6 +259,7 @@ class Connection(HttpToolsProtocol):
                 del received[: blank.end()]
             if not received:
                 return b""
+            self._unset_keepalive_if_required()
             self._deadline = self.loop.time() + self._limits.header_seconds
         if not self._line:
             self._line = self._first_line()
@@ -408,12 +411,16 @@ class _Flow(FlowControl):
 
 
 class _Writer:
-    """What uvicorn writes a response to: sends its head and its body at once, and knows how to end."""
+    """What uvicorn writes a response to: sends its head and its body at once, and knows how to end.
+
+    ``written`` is how many bytes the transport has been given.
+    """
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
         self._connection = connection
         self._transport = transport
         self._held = b""
+        self.written = 0
 
     def write(self, data: bytes) -> None:
         if not self._held and len(data) < _SMALL:
@@ -423,12 +430,16 @@ class _Writer:
             self._held += data
         else:
             self.flush()
-            self._transport.write(data)
+            self._send(data)
 
     def flush(self) -> None:
         if self._held:
             data, self._held = self._held, b""
-            self._transport.write(data)
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        self.written += len(data)
+        self._transport.write(data)
 
     def close(self) -> None:
         self.flush()
