@@ -444,14 +444,35 @@ def test_a_head_that_is_cut_short_is_told(server: Serving) -> None:
         (b"PUT /metrics/job/e HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"200"),
         (b"PUT /metrics/job/e HTTP/1.1\r\nExpect:\r\nContent-Length: 1\r\n", b"200"),
         (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 200-ok\r\nContent-Length: 1\r\n", b"417"),
-        # Before it is sent.
-        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n", b"413"),
     ],
 )
 def test_expectations(server: Serving, head: bytes, statuses: bytes) -> None:
     answer = answers(server, head + b"Host: a\r\nConnection: close\r\n\r\n", b"\n")
     assert b" ".join(re.findall(rb"HTTP/1.1 (\d+)", answer)) == statuses
     assert server.request("DELETE", "/metrics/job/e")[0] == 202
+
+
+@pytest.mark.parametrize(
+    ("head", "statuses"),
+    [
+        (b"PUT /metrics/job/e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n", b"413"),
+        (b"PUT /metrics/job/e HTTP/1.1\r\nContent-Length: 99999999\r\n", b"413"),
+        (b"PUT /metrics/job/ HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n", b"307"),
+        (b"PUT /metrics/job/e/f HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"400"),
+        (b"PUT /nope HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"404"),
+        (b"PUT /nope HTTP/1.1\r\nContent-Length: 300000\r\n", b"404"),
+        (b"PATCH /metrics/job/e HTTP/1.1\r\nContent-Length: 99999999\r\n", b"413"),
+        (b"PATCH /metrics/job/e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"405"),
+        (b"GET /-/ready HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", b"200"),
+    ],
+)
+def test_what_needs_no_body_is_answered_before_there_is_one(server: Serving, head: bytes, statuses: bytes) -> None:
+    """The client asks for leave, or sends nothing; what it may send then is not taken for a request."""
+    with server.connect() as client:
+        client.sendall(head + b"Host: a\r\n\r\n")
+        answer = received(client)
+    assert b" ".join(re.findall(rb"HTTP/1.1 (\d+)", answer)) == statuses
+    assert answer.lower().count(b"\r\nconnection: close\r\n") == 1
 
 
 def test_what_is_no_path(server: Serving) -> None:
