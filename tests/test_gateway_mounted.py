@@ -147,6 +147,24 @@ def test_a_body_beyond_the_limit_is_not_read_on(headers: list[tuple[bytes, bytes
     assert (b"connection", b"close") in start["headers"]
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "headers"),
+    [
+        ("/metrics/job/j", 413, [(b"content-length", b"999999999")]),
+        ("/nope", 404, [(b"content-length", b"4"), (b"expect", b"100-continue")]),
+        ("/metrics/job/j/a", 400, [(b"transfer-encoding", b"chunked"), (b"expect", b"100-continue")]),
+        ("/-/quit", 403, [(b"content-length", b"300000")]),
+    ],
+)
+def test_a_body_that_nothing_depends_on_is_not_asked_for(
+    path: str, status: int, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """`receive` would fail."""
+    start, *_ = asyncio.run(called(make_asgi_app(GroupStore()), scope("PUT", path, headers=headers), []))
+    assert start["status"] == status
+    assert start["headers"].count((b"connection", b"close")) == 1
+
+
 def test_a_path_that_is_not_told_as_it_was_sent() -> None:
     store = GroupStore()
     told = scope("PUT", "/metrics/job/a b/c%/é", raw_path=None)

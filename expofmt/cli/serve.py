@@ -123,7 +123,7 @@ _log = partial(_flag, section="Log")
 @_web("--web.enable-lifecycle", is_flag=True, help="Let PUT and POST of /-/quit end the gateway.")
 @_web("--web.enable-admin-api", is_flag=True, help="Let PUT of /api/v1/admin/wipe delete all groups.")
 @_times("--web.header-timeout", default="10s", help="For the headers of a request; 0 for no limit, here and below.")
-@_times("--web.body-timeout", default="1m", help="For its body, and for a response that the client does not read.")
+@_times("--web.body-timeout", default="1m", help="For its body, and for a response, or each MiB of a large one.")
 @_times("--web.idle-timeout", default="5m", help="For the pause until the next request.")
 @_kept("--persistence.file", default="", metavar="FILE", help="Keep all groups in this file, each push at once.")
 @_kept(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ __all__ = ["DEFAULT_MAX_PENDING_BYTES", "ASGIApp", "Message", "Receive", "Send",
 DEFAULT_MAX_PENDING_BYTES: Final = 256 * 2**20
 # Bodies that are not counted.
 _SMALL_BYTES: Final = 64 * 1024
+# What Go does not read of a body that nobody asks for.
+_LARGE_BYTES: Final = 256 * 1024
 # How much of a response a server is given at once. What it cannot send yet, it keeps, and a client may be slow.
 _PIECE_BYTES: Final = 256 * 1024
 
@@ -140,31 +143,43 @@ async def _response(
 ) -> Response | None:
     """What to answer; ``None`` if nobody is there to be answered."""
     headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
-    body = await pushed.read(receive, 0 if _declares_more(headers, gateway.max_body_bytes) else gateway.max_body_bytes)
+    client = scope.get("client")
+
+    def request_with(body: bytes) -> Request:
+        return Request(
+            scope["method"],
+            _target(scope),
+            headers,
+            body,
+            f"HTTP/{scope['http_version']}",
+            f"{client[0]}:{client[1]}" if client else "",
+            scope.get("root_path", ""),
+        )
+
+    is_unread = _is_announced(headers) and not gateway.reads_body(request_with(b""))
+    body = b"" if is_unread else await pushed.read(receive, gateway.max_body_bytes)
     if body is None:
         return None
-    client = scope.get("client")
-    request = Request(
-        scope["method"],
-        _target(scope),
-        headers,
-        body,
-        f"HTTP/{scope['http_version']}",
-        f"{client[0]}:{client[1]}" if client else "",
-        scope.get("root_path", ""),
-    )
+    request = request_with(body)
     if gateway.is_quick(request):
         future = gateway.submit(request)
     else:
         future = await asyncio.to_thread(gateway.submit, request)
     if not future.done():
         await asyncio.wrap_future(future)
-    return future.result()
+    response = future.result()
+    if is_unread and response.header("connection") is None:
+        # The body would be taken for the next request.
+        response = replace(response, headers=(*response.headers, ("Connection", "close")))
+    return response
 
 
-def _declares_more(headers: Headers, limit: int) -> bool:
-    length = headers.get("content-length")
-    return length is not None and length.isdecimal() and int(length[:20]) > limit
+def _is_announced(headers: Headers) -> bool:
+    """Whether there is a body that a client sends only when it is asked to, or is better told not to."""
+    length = headers.get("content-length") or "0"
+    size = int(length[:20]) if length.isdecimal() else 0
+    has_body = size > 0 or headers.get("transfer-encoding") is not None
+    return size > _LARGE_BYTES or (has_body and headers.get("expect") is not None)
 
 
 def _target(scope: MutableMapping[str, Any]) -> str:

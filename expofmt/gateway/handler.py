@@ -159,6 +159,26 @@ class Gateway:
         endpoint = self._router.route("GET", request.target, request.root).endpoint
         return endpoint not in _SLOW or self.store.series_count < _FEW_SERIES
 
+    def reads_body(self, request: Request) -> bool:
+        """Whether the response depends on the body, which ``request`` need not have yet.
+
+        It does not where the path is refused, or the length that the headers tell.
+
+        >>> Gateway(GroupStore()).reads_body(Request("PUT", "/metrics/job/"))
+        False
+        """
+        if _declared_length(request) > self.max_body_bytes:
+            return False
+        route = self._router.route(request.method, request.target, request.root)
+        if route.endpoint is not Endpoint.PUSH:
+            # Whether it is what it is said to be, is looked at first.
+            return route.decodes and request.headers.get("content-encoding") is not None
+        try:
+            self._key(request)
+        except GroupingKeyError:
+            return False
+        return True
+
     # ------------------------------------------------------------------------------------------------------ requests
 
     def _dispatch(self, request: Request, future: Future[Response]) -> None:
@@ -203,9 +223,7 @@ class Gateway:
 
     def _refused_body(self, request: Request, route: Route) -> Response | None:
         """What a request is refused with for its body, whatever it asks for."""
-        length = request.headers.get("content-length")
-        declared = int(length) if length and length.isdecimal() and length.isascii() and len(length) < 20 else 0
-        if max(len(request.body), declared) > self.max_body_bytes:
+        if max(len(request.body), _declared_length(request)) > self.max_body_bytes:
             return self._too_large("request body")
         encoding = request.headers.get("content-encoding") if route.decodes else None
         if encoding and encoding.lower() == "gzip" and (text := gzip_header_error(request.body)):
@@ -405,6 +423,11 @@ def gateway_of(store: GroupStore | Gateway, options: Mapping[str, Any]) -> Gatew
     if options:
         raise TypeError("a gateway has its options already: give them to it, or give a store")
     return store
+
+
+def _declared_length(request: Request) -> int:
+    length = request.headers.get("content-length")
+    return int(length) if length and length.isdecimal() and length.isascii() and len(length) < 20 else 0
 
 
 def _format_of(content_type: str | None) -> Format:

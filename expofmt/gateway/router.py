@@ -68,7 +68,8 @@ _UNCLEAN: Final = re.compile(r"//|/\.{1,2}(?:/|$)")
 # What Go leaves as it is when it writes a path.
 UNESCAPED: Final = "/$&+,:;=@~"
 _API: Final = "/api/v1"
-_BAD_REQUEST: Final = Response.text(400, "400 Bad Request")
+_CLOSE: Final = (("Connection", "close"),)
+_BAD_REQUEST: Final = Response.text(400, "400 Bad Request", headers=_CLOSE)
 _NOT_FOUND: Final = Response.error(404, "404 page not found")
 
 
@@ -174,12 +175,17 @@ class Router:
         '/metrics'
         """
         if target == "*":
-            return Route(response=Response(200 if method == "OPTIONS" else 400), decodes=False)
-        raw, _, query = origin_form(target).partition("?")
-        if not raw.startswith("/") or _NOT_IN_A_TARGET.search(target) or _NO_ESCAPE.search(raw):
+            return Route(response=Response(200) if method == "OPTIONS" else Response(400, _CLOSE), decodes=False)
+        if method == "CONNECT" and not target.startswith("/"):
+            # The name of a host, which has no path.
+            return Route(response=_NOT_FOUND, decodes=False)
+        origin = origin_form(target)
+        site = target.removesuffix(origin) if origin != target else ""
+        raw, _, query = origin.partition("?")
+        if _NOT_IN_A_TARGET.search(target) or _NO_ESCAPE.search(raw) or not (raw.startswith("/") or (site and not raw)):
             return Route(response=_BAD_REQUEST, decodes=False)
         suffix = f"?{query}" if query else ""
-        if _UNCLEAN.search(raw) and method != "CONNECT":
+        if not raw or (_UNCLEAN.search(raw) and method != "CONNECT"):
             return Route(response=Response.redirect(method, 307, _cleaned(raw) + suffix), decodes=False)
         path = unquote_to_bytes(raw.encode("latin-1", "replace")).decode("latin-1") if "%" in raw else raw
         base = path_prefix(root)
@@ -189,21 +195,21 @@ class Router:
         if path == api:
             return Route(response=Response.redirect(method, 307, f"{_quoted(base + api)}/{suffix}"), decodes=False)
         if not path.startswith(api + "/"):
-            return _routed(self._trees, method, path, base, suffix)._replace(query=query)
+            return _routed(self._trees, method, path, site + _quoted(base), suffix)._replace(query=query)
         if method == "OPTIONS":
             return Route(Endpoint.API_OPTIONS, decodes=False)
-        return _routed(self._api, method, path[len(api) :], base + api, suffix)._replace(decodes=False)
+        return _routed(self._api, method, path[len(api) :], site + _quoted(base + api), suffix)._replace(decodes=False)
 
 
 def _routed(trees: Mapping[str, _Tree], method: str, path: str, before: str, suffix: str) -> Route:
-    """Where a decoded path goes; ``before`` and ``suffix`` are what a redirect has around it."""
+    """Where a decoded path goes; ``before`` and ``suffix`` are what a redirect has around it, escaped."""
     tree = trees.get(method)
     if tree is not None:
         if (found := tree.get(path)) is not None:
             return Route(found[0], rest=found[1])
         if (corrected := tree.corrected(path)) is not None:
             status = 301 if method == "GET" else 307
-            return Route(response=Response.redirect(method, status, _quoted(before + corrected) + suffix))
+            return Route(response=Response.redirect(method, status, before + _quoted(corrected) + suffix))
     allowed = [other for other, tree in trees.items() if other != method and tree.get(path)]
     if not allowed:
         return Route(response=_NOT_FOUND)
@@ -222,7 +228,7 @@ def origin_form(target: str) -> str:
     if target.startswith("/"):
         return target
     match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?]*", target)
-    return target if match is None else "/" + target[match.end() :].removeprefix("/")
+    return target if match is None else target[match.end() :]
 
 
 def _cleaned(path: str) -> str:
