@@ -127,7 +127,7 @@ def is_newer(sent: bytes) -> bool:
     """Whether the older release does something of its own.
 
     It knows ``gzip`` in this case only, it cleans paths once they are decoded, and has its page in files that may not
-    be where it looks. A job that cannot be decoded, or is empty, is the last request for a job in base64 that it answers.
+    be where it looks. A job that cannot be decoded, or is empty, ends all answers to jobs in base64.
     """
     target = sent.split(b" ")[1]
     encoding = re.search(rb"(?i)\r\nContent-Encoding: *([^\r]*?)[ \t]*\r\n", sent)
