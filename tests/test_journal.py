@@ -225,6 +225,14 @@ def test_what_posts_have_replaced_is_dropped(tmp_path: Path, engine: str) -> Non
     assert total <= 3 * len(render(large.families))
 
 
+def test_what_is_replayed_holds_on_to_no_text(tmp_path: Path, engine: str) -> None:
+    with SqliteJournal(tmp_path / "j") as journal:
+        journal.append([put(1, 1, families=3, series=2)])
+        [change] = journal.replay()
+    spans = [family.samples.span(index) for family in change.families for index in range(len(family.samples))]
+    assert spans == [None] * 6
+
+
 def test_the_first_post_of_a_group_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("expofmt.journal.sqlite._rewrite", lambda *_: pytest.fail("written again"))
     with SqliteJournal(tmp_path / "j") as journal:

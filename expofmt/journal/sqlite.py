@@ -217,10 +217,7 @@ class SqliteJournal:
             raise JournalError(f"{visible(str(self.path))}: is being replayed; go through to the end first")
         changes = [self._timed(change) for change in changes]
         with self._speaking_of("cannot be written to; nothing was recorded"):
-            rows = [
-                (change, _pushes(_key_text(change.key), change.time_ns, change.families) if change.families else [])
-                for change in changes
-            ]
+            rows = [_Recorded.of(change) for change in changes]
             _roll_back(connection)
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -366,6 +363,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
+class _Recorded(NamedTuple):
+    """A change as it is recorded, with the text of its key, which is empty for a wipe."""
+
+    change: Change
+    key: str
+    pushes: Sequence[_Push]
+
+    @classmethod
+    def of(cls, change: Change) -> Self:
+        if change.kind is ChangeKind.WIPE:
+            return cls(change, "", ())
+        key = _key_text(change.key)
+        return cls(change, key, _pushes(key, change.time_ns, change.families) if change.families else ())
+
+
 class _Changed:
     """A group as a batch leaves it."""
 
@@ -393,26 +405,25 @@ class _Changed:
         )
 
 
-def _record(connection: sqlite3.Connection, changes: Sequence[tuple[Change, list[_Push]]]) -> None:
+def _record(connection: sqlite3.Connection, changes: Sequence[_Recorded]) -> None:
     """Do to the rows what the changes do to the groups: all of them in a few statements."""
-    wipes = [index for index, (change, _) in enumerate(changes) if change.kind is ChangeKind.WIPE]
+    wipes = [index for index, (change, *_) in enumerate(changes) if change.kind is ChangeKind.WIPE]
     if wipes:
         connection.execute("DELETE FROM pushes")
         connection.execute("DELETE FROM groups")
         changes = changes[wipes[-1] + 1 :]
-    keys = dict.fromkeys((_key_text(change.key),) for change, _ in changes)
+    keys = dict.fromkeys((key,) for _, key, _ in changes)
     found = map(_Group._make, _run(connection, f"SELECT {_GROUP_COLUMNS} FROM groups WHERE key IN", keys))
     groups = {row.key: _Changed(row) for row in found}
-    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM groups").fetchone()
+    last = 0
     deleted: set[int] = set()
-    for change, pushes in changes:
-        key = _key_text(change.key)
+    for change, key, pushes in changes:
         if change.kind in (ChangeKind.DELETE, ChangeKind.EXPIRE):
             if key in groups:
                 deleted.add(groups.pop(key).row.id)
             continue
         if key not in groups:
-            last += 1
+            last = 1 + (last or _last_id(connection))
             groups[key] = _Changed(_Group(last, key, 0, 0, change.lifetime_ns))
         group = groups[key]
         if change.kind is ChangeKind.FAIL:
@@ -432,6 +443,12 @@ def _record(connection: sqlite3.Connection, changes: Sequence[tuple[Change, list
         f"INSERT OR REPLACE INTO groups ({_GROUP_COLUMNS}, checksum)",
         [(*row, row.checksum()) for row in rows],
     )
+
+
+def _last_id(connection: sqlite3.Connection) -> int:
+    last: int
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM groups").fetchone()
+    return last
 
 
 def _add_pushes(connection: sqlite3.Connection, groups: Iterable[_Changed]) -> None:
