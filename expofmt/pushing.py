@@ -401,7 +401,7 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
     if not push.families:
         return
     first, *others = pushed = [family.samples for family in push.families.values()]
-    # What is alike as it was pushed has been told: only where a label gets another value, more is.
+    # Samples that look alike as they were pushed have been told: more do only where a label gets another value.
     may_repeat = not first.concat(*others).label_names().isdisjoint({*push.key.labels, *_INSTANCE})
     # The group outlives the text of the push.
     labelled = together(pushed, push.key.labels, _INSTANCE)
@@ -409,7 +409,7 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
         name = family.name
         if limits.label_value_bytes is not None:
             _check_values(push, name, samples, limits.label_value_bytes)
-        if may_repeat:
+        if may_repeat or family.type in _POINT_LABELS:
             _find_duplicates(push, name, family.type, samples)
         if family.type in _POINT_LABELS and not push.errors:
             _find_united(push, family, samples)
