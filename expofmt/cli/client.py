@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import ssl
 import time
 import urllib.error
@@ -254,8 +255,12 @@ def _no_answer(url: str, error: OSError | HTTPException) -> NoAnswer:
     if isinstance(reason, HTTPException) and not may_pass:
         bad_line = isinstance(reason, BadStatusLine)
         text = f"does not speak HTTP: it said `{shortened(text.strip())}`" if bad_line else f"no valid HTTP: {text}"
-    if isinstance(reason, ssl.SSLError) and reason.reason:
-        text = f"TLS: {reason.reason.replace('_', ' ').lower()}"
+    if isinstance(reason, ssl.SSLEOFError):
+        text = "TLS: the connection was closed"
+    elif isinstance(reason, ssl.SSLError) and reason.reason:
+        # An alert bears the version of TLS that first had it, which is not the one that is spoken.
+        name = re.sub("^(SSL|TLS)V[0-9]+_", "", reason.reason)
+        text = f"TLS: {name.replace('_', ' ').lower()}"
     return NoAnswer(url, text, may_pass or isinstance(reason, ssl.SSLEOFError))
 
 
@@ -324,8 +329,8 @@ class _PlainConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        # If there is no answer, reading it raises.
-        with suppress(BrokenPipeError, ConnectionResetError):
+        # If there is no answer, reading it raises: with TLS, what the server has to say of the client's certificate.
+        with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             for start in range(0, len(data), _SENT_AT_ONCE):
                 with self._deadline.until("not all was sent") as left:
                     self.sock.settimeout(left)
