@@ -1,5 +1,6 @@
 """Which inputs a command line names, and what becomes of those that cannot be read."""
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -55,6 +56,17 @@ def test_a_file_whose_name_is_a_pattern_is_that_file(folder: Path) -> None:
 def test_standard_input(folder: Path) -> None:
     result = check("a.prom", "-", "b.prom", input=b"up y\n")
     assert named(result) == ["a.prom", "<stdin>", "b.prom"]
+
+
+def test_what_is_compressed_is_told(folder: Path) -> None:
+    data = gzip.compress(b"up 1\n")
+    Path("z.prom.gz").write_bytes(data)
+    for arguments in (["z.prom.gz", "a.prom"], ["-", "a.prom"]):
+        result = check(*arguments, input=data)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("expofmt: ")
+        assert result.stderr.endswith(": is compressed by gzip: decompress it first (gzip -dc)\n")
+        assert named(result) == ["a.prom"]
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_done(folder: Path) -> None:

@@ -3,14 +3,15 @@
 import gzip
 import json
 import socket
+import time
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,9 +19,9 @@ import trustme
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization as formats
 
-from expofmt import Format, GroupingKey, GroupStore, MetricFamily, ParseError, render
+from expofmt import ExpositionError, Format, GroupingKey, GroupStore, MetricFamily, render
 from expofmt.cli import group
-from expofmt.cli.client import Answer, Client, NoAnswer, without_secrets
+from expofmt.cli.client import Answer, Client, NoAnswer, may_know, without_secrets
 from expofmt.report import report
 
 GOOD = b"# TYPE m gauge\nm 1\n"
@@ -211,10 +212,26 @@ def basic(text: str) -> str:
         ("", ["-u", "me:\udcff"], {}, "me:\udcff"),
         ("", [], {"EXPOFMT_USER": "me", "EXPOFMT_PASSWORD": "p"}, "me:p"),
         ("", ["-u", "me", "--password-file", "secret"], {"EXPOFMT_PASSWORD": "no"}, "me:of file"),
+        ("", [], {}, None),
         ("you:p%40ss@", [], {}, "you:p@ss"),
         ("you@", [], {"EXPOFMT_PASSWORD": "p"}, "you:p"),
+        # Options go before the URL.
         ("you:no@", ["-u", "me:p"], {}, "me:p"),
-        ("", [], {"EXPOFMT_PASSWORD": "p"}, None),
+        ("you:no@", ["-u", "me"], {}, "me:"),
+        ("you:no@", ["-u", "me"], {"EXPOFMT_PASSWORD": "p"}, "me:p"),
+        ("you:no@", ["--password-file", "secret"], {}, "you:of file"),
+        ("you:no@", ["-u", "me:p", "--password-file", "secret"], {}, "me:p"),
+        # The URL goes before variables.
+        ("you:p@", [], {"EXPOFMT_USER": "me:no"}, "you:p"),
+        ("you:p@", [], {"EXPOFMT_PASSWORD": "no"}, "you:p"),
+        ("you:p@", [], {"EXPOFMT_PASSWORD_FILE": "secret"}, "you:p"),
+        ("you:@", [], {"EXPOFMT_PASSWORD": "no"}, "you:"),
+        ("you@", [], {"EXPOFMT_USER": "me:no", "EXPOFMT_PASSWORD": "p"}, "you:p"),
+        # Options go before variables, and those are in order.
+        ("", ["-u", "me:p"], {"EXPOFMT_USER": "no", "EXPOFMT_PASSWORD_FILE": "secret"}, "me:p"),
+        ("", ["--password-file", "secret"], {"EXPOFMT_USER": "me:no"}, "me:of file"),
+        ("", [], {"EXPOFMT_USER": "me:p", "EXPOFMT_PASSWORD_FILE": "secret", "EXPOFMT_PASSWORD": "no"}, "me:p"),
+        ("", [], {"EXPOFMT_USER": "me", "EXPOFMT_PASSWORD_FILE": "secret", "EXPOFMT_PASSWORD": "no"}, "me:of file"),
     ],
 )
 def test_basic_auth(userinfo: str, options: list[str], environment: dict[str, str], expected: str | None) -> None:
@@ -285,16 +302,34 @@ def test_the_environment() -> None:
         (["{url}", "--job", "j", "--retries", "-1"], "'--retries'"),
         (["{url}", "--job", "j", "gone.prom"], "expofmt: gone.prom: No such file or directory"),
         (["{url}", "--job", "j", "."], "expofmt: .: Is a directory"),
+        (["{url}", "--job", "j", "a.prom.gz"], "expofmt: a.prom.gz: is compressed by gzip: decompress it first"),
     ],
 )
 def test_wrong_usage(arguments: list[str], message: str) -> None:
     Path("here").write_text("me:secret")
     Path("latin").write_bytes(b"\xff")
+    Path("a.prom.gz").write_bytes(gzip.compress(GOOD))
     with serving() as gateway:
         result = run("push", *(argument.replace("{url}", gateway.url) for argument in arguments))
     assert (result.exit_code, result.stdout, gateway.asked) == (2, "", [])
     assert message.replace("{url}", gateway.url) in result.stderr
     assert "secret" not in result.stderr
+
+
+def test_a_password_without_a_user() -> None:
+    with serving() as gateway:
+        result = run("push", gateway.url, "--job", "j", environment={"EXPOFMT_PASSWORD": "secret"})
+        assert (result.exit_code, gateway.asked) == (2, [])
+        assert "EXPOFMT_PASSWORD needs a --user" in result.stderr
+        assert "secret" not in result.stderr
+
+
+def test_what_is_compressed_already_is_sent_without_a_check() -> None:
+    body = gzip.compress(GOOD)
+    with serving() as gateway:
+        options = ("--no-check", "-H", "Content-Encoding: gzip")
+        assert run("push", gateway.url, "--job", "j", *options, input=body).exit_code == 0
+    assert (gateway.only.body, gateway.only.headers["content-encoding"]) == (body, "gzip")
 
 
 def test_secrets_of_a_url_are_not_shown() -> None:
@@ -395,8 +430,8 @@ def refusal(body: bytes, key: GroupingKey, **others: bytes) -> bytes:
         store.put(GroupingKey(job), other)
     with pytest.raises(ValueError) as refused:
         store.put(key, body)
-    assert isinstance(refused.value, ParseError) or others
-    return "".join(report(refused.value.diagnostics, "json")).encode()  # type: ignore[attr-defined]
+    assert isinstance(refused.value, ExpositionError)
+    return "".join(report(refused.value.diagnostics, "json")).encode()
 
 
 def test_the_diagnostics_of_our_gateway() -> None:
@@ -429,6 +464,28 @@ def test_the_warnings_of_our_gateway() -> None:
         "warning[reserved-family]: `push_time_seconds` is the store's own family",
         " --> <stdin>:1:1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "remedy"), [("utf-8", "start the gateway with --push.enable-utf8-names"), ("legacy", 'write `"m_x"`')]
+)
+def test_a_gateway_that_takes_no_names_of_utf_8(names: str, remedy: str) -> None:
+    body = b'{"m.x"} 1\n'
+    with serving(Reply(400, refusal(body, GroupingKey("j")), JSON)) as gateway:
+        result = run("push", gateway.url, "--job", "j", "--names", names, "--no-check", input=body)
+    assert result.exit_code == 1
+    assert "error[non-legacy-name]" in result.stderr
+    assert f"  = help: {remedy}" in result.stderr.splitlines()
+
+
+def test_a_pushgateway_that_takes_no_names_of_utf_8() -> None:
+    answer = b'text format parsing error in line 1: invalid metric name "m.x"\n'
+    with serving(Reply(400, answer)) as gateway:
+        result = run("push", gateway.url, "--job", "j", "--names", "utf-8", input=b'{"m.x"} 1\n')
+    assert result.exit_code == 1
+    assert ' --> <stdin>:1:1\n  |\n1 | {"m.x"} 1\n' in result.stderr
+    told = "expofmt: if it is no other fault of the name, start the gateway with --push.enable-utf8-names\n"
+    assert result.stderr.endswith(told)
 
 
 def test_a_diagnostic_that_names_another_group() -> None:
@@ -496,13 +553,44 @@ def test_the_body_is_to_blame(status: int) -> None:
     assert result.stderr.endswith(": no\nand\\x1bno\n")
 
 
-@pytest.mark.parametrize("status", [204, 401, 403, 404, 405, 407, 418])
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 418])
 def test_the_body_is_not_to_blame(status: int) -> None:
     with serving(Reply(status, b"<h1>no</h1>", (("Content-Type", "text/html"),))) as gateway:
         result = run("push", gateway.url, "--job", "j")
     assert (result.exit_code, len(gateway.asked)) == (3, 1)
     assert f"answered {status} " in result.stderr
     assert "<h1>" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["push", "delete"])
+@pytest.mark.parametrize("status", [200, 202])
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"<html>Log in</html>", (("Content-Type", "text/html"),)),
+        (b"Hello!", ()),
+        (b'{"status":"success"}', JSON),
+        (b"[1]", JSON),
+        (b"[]", (("Content-Type", "text/plain"),)),
+        (b"[", JSON),
+    ],
+)
+def test_what_succeeds_and_is_no_gateway(
+    command: str, status: int, body: bytes, headers: tuple[tuple[str, str], ...]
+) -> None:
+    with serving(Reply(status, body, headers)) as gateway:
+        result = run(command, gateway.url, "--job", "j")
+    assert (result.exit_code, result.stdout, len(gateway.asked)) == (3, "", 1)
+    assert result.stderr.startswith(f"expofmt: {gateway.url}/metrics/job/j: answered {status} ")
+    assert result.stderr.endswith(", but not as a Pushgateway does: check the URL\n")
+
+
+@pytest.mark.parametrize("status", [201, 204])
+def test_a_success_that_no_gateway_has(status: int) -> None:
+    with serving(Reply(status)) as gateway:
+        result = run("push", gateway.url, "--job", "j")
+    assert result.exit_code == 3
+    assert result.stderr.endswith(", but not as a Pushgateway does: check the URL\n")
 
 
 def test_http_where_https_is_spoken() -> None:
@@ -609,6 +697,47 @@ def test_secrets_are_not_told_to_another_host() -> None:
     assert (other.only.body, other.only.headers["content-type"], other.only.headers["accept"]) == (GOOD, TEXT, "d")
 
 
+@pytest.mark.parametrize(
+    ("status", "options", "is_told"),
+    [(401, ["-u", "a:b"], True), (403, ["-H", "Token: c"], True), (401, [], False), (404, ["-u", "a:b"], False)],
+)
+def test_a_refusal_by_another_host(status: int, options: list[str], is_told: bool) -> None:
+    with serving(Reply(status)) as other, serving(Reply(308, b"", (("Location", f"{other.url}/x?y"),))) as gateway:
+        result = run("push", gateway.url, "--job", "j", *options)
+    first, *others = result.stderr.splitlines()
+    assert result.exit_code == 3
+    assert first.startswith(f"expofmt: {gateway.url}/metrics/job/j, which led to {other.url}/x: answered {status} ")
+    told = "expofmt: credentials and headers are told to no other host than the URL's: "
+    assert [line.startswith(told) for line in others] == [True] * is_told
+
+
+def test_a_redirect_to_where_nobody_is() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        target = f"http://127.0.0.1:{closed.getsockname()[1]}/x"
+        with serving(Reply(307, b"", (("Location", target),))) as gateway:
+            result = run("push", gateway.url, "--job", "j", "--retries", "0")
+    assert result.exit_code == 3
+    assert result.stderr == f"expofmt: {gateway.url}/metrics/job/j, which led to {target}: Connection refused\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ("http://a/x", "http://a/y?z", True),
+        ("http://a:80/x", "https://a/x", True),
+        ("http://a/x", "https://a:443/x", True),
+        ("http://a/x", "https://b/x", False),
+        ("http://a/x", "https://a:8443/x", False),
+        ("http://a:8080/x", "https://a/x", False),
+        ("http://a:1/x", "http://a:2/x", False),
+        ("https://a/x", "http://a/x", False),
+    ],
+)
+def test_who_may_know_secrets(first: str, then: str, expected: bool) -> None:
+    assert may_know(first, then) is expected
+
+
 @pytest.mark.parametrize("status", [301, 302, 303])
 def test_a_redirect_that_would_make_it_a_get(status: int) -> None:
     with serving(Reply(status, b"", (("Location", "//me:secret@other/metrics/job/j"),))) as gateway:
@@ -673,9 +802,10 @@ def test_nobody_there(pauses: list[float]) -> None:
 def test_no_answer_in_time(pauses: list[float]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        result = run("push", url, "--job", "j", "--timeout", "0.01", "--retries", "1")
+        result = run("push", url, "--job", "j", "--timeout", "0.5", "--retries", "1")
     assert (result.exit_code, len(pauses)) == (3, 1)
-    assert result.stderr == f"expofmt: {url}/metrics/job/j: timed out (2 tries)\n"
+    message = "no answer, though all was sent, within 0.5 s (--timeout) (2 tries)"
+    assert result.stderr == f"expofmt: {url}/metrics/job/j: {message}\n"
 
 
 @contextmanager
@@ -696,17 +826,84 @@ def saying(*answers: bytes) -> Iterator[str]:
         thread.join()
 
 
-def test_a_connection_that_is_closed_is_tried_again(pauses: list[float]) -> None:
-    with saying(b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n") as url:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
+    ],
+)
+def test_a_connection_that_is_closed_is_tried_again(answer: bytes, pauses: list[float]) -> None:
+    with saying(answer, b"HTTP/1.1 200 OK\r\n\r\n") as url:
         assert run("push", url, "--job", "j").exit_code == 0
     assert len(pauses) == 1
+
+
+def test_a_refusal_that_is_cut_off() -> None:
+    with saying(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\nno ") as url:
+        result = run("push", url, "--job", "j")
+    assert result.exit_code == 1
+    assert result.stderr == f"expofmt: {url}/metrics/job/j: answered 400 Bad Request: no\n"
+
+
+def trickling(connection: socket.socket, over: Event) -> None:
+    """Answer, a byte at a time, without end."""
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not over.is_set():
+        connection.sendall(b"x")
+        time.sleep(0.01)
+
+
+def swallowing(connection: socket.socket, over: Event) -> None:
+    """Read the request, a little at a time, without end."""
+    while not over.is_set() and connection.recv(1000):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "size", "message"),
+    [
+        (trickling, 1, "no answer, though all was sent, within 1 s (--timeout)"),
+        (swallowing, 20_000_000, "not all was sent within 1 s (--timeout)"),
+    ],
+)
+def test_each_step_is_soon_enough_and_the_whole_is_not(
+    behaviour: Callable[[socket.socket, Event], None], size: int, message: str
+) -> None:
+    """Only the deadline of the whole can end these: the steps never stop."""
+    over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(ConnectionError):
+                behaviour(connection, over)
+
+        thread = Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        options = ("--timeout", "1", "--retries", "0", "--no-check")
+        result = run("push", url, "--job", "j", *options, input=b"x" * size)
+        over.set()
+        thread.join()
+    assert result.exit_code == 3
+    assert result.stderr == f"expofmt: {url}/metrics/job/j: {message}\n"
 
 
 def test_what_is_no_http(pauses: list[float]) -> None:
     with saying(b"SSH-2.0-OpenSSH\r\n") as url:
         result = run("push", url, "--job", "j")
     assert (result.exit_code, pauses) == (3, [])
-    assert result.stderr == f"expofmt: {url}/metrics/job/j: SSH-2.0-OpenSSH\\r\\n\n"
+    assert result.stderr == f"expofmt: {url}/metrics/job/j: does not speak HTTP: it said `SSH-2.0-OpenSSH`\n"
+
+
+def test_what_is_no_valid_http(pauses: list[float]) -> None:
+    with saying(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n") as url:
+        result = run("push", url, "--job", "j")
+    assert (result.exit_code, pauses) == (3, [])
+    assert result.stderr == f"expofmt: {url}/metrics/job/j: no valid HTTP: got more than 100 headers\n"
 
 
 def test_an_answer_before_all_of_the_body_was_sent(pauses: list[float]) -> None:
@@ -760,3 +957,11 @@ def test_a_server_that_asks_to_wait_for_too_long(asked: str) -> None:
     answer, slept = outcome(Reply(503, b"", (("Retry-After", asked),)), Reply(200))
     assert isinstance(answer, Answer)
     assert (answer.status, answer.tries, slept) == (503, 1, [])
+
+
+def test_why_it_is_not_tried_again(pauses: list[float]) -> None:
+    with serving(Reply(503, b"busy\n", (("Retry-After", "500"),))) as gateway:
+        result = run("push", gateway.url, "--job", "j")
+    assert (result.exit_code, len(gateway.asked), pauses) == (3, 1, [])
+    message = "answered 503 Service Unavailable, Retry-After: 500, which is too long to wait: busy"
+    assert result.stderr == f"expofmt: {gateway.url}/metrics/job/j: {message}\n"

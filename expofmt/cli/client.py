@@ -9,15 +9,22 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
-from typing import Any, Final, NamedTuple
+from functools import partial
+from http.client import BadStatusLine, HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
+from io import BufferedReader, RawIOBase
+from socket import socket
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from .. import __version__
+from ..quoting import shortened
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # In seconds: the first pause before trying again, the longest that we choose, and the longest that a gateway may ask
 # for.
@@ -29,23 +36,25 @@ USER_AGENT: Final = f"expofmt/{__version__}"
 
 _MOST_REDIRECTS: Final = 10
 _ANSWER_BYTES: Final = 1 << 20  # more of an answer nobody is going to read
+_SENT_AT_ONCE: Final = 1 << 14  # a record of TLS
 _IN_URL: Final = "!#$%&'()*+,/:;=?@[]~"
 
 
 class Credentials(NamedTuple):
-    """A user's name and password.
+    """A user's name and password; ``None`` is a password that is not given.
 
     >>> Credentials("me", "secret").header
     'Basic bWU6c2VjcmV0'
     """
 
     user: str
-    password: str
+    password: str | None = None
 
     @property
     def header(self) -> str:
         """The value of ``Authorization``. RFC 7617, in UTF-8."""
-        return f"Basic {b64encode(f'{self.user}:{self.password}'.encode('utf-8', 'surrogateescape')).decode()}"
+        pair = f"{self.user}:{self.password or ''}"
+        return f"Basic {b64encode(pair.encode('utf-8', 'surrogateescape')).decode()}"
 
 
 def split_url(url: str) -> tuple[SplitResult, Credentials | None]:
@@ -69,7 +78,8 @@ def split_url(url: str) -> tuple[SplitResult, Credentials | None]:
         host = ascii_host if parts.port is None else f"{ascii_host}:{parts.port}"
     path, query = (quote(part, safe=_IN_URL) for part in (parts.path, parts.query))
     user = None if parts.username is None else unquote(parts.username)
-    credentials = None if user is None else Credentials(user, unquote(parts.password or ""))
+    password = None if parts.password is None else unquote(parts.password)
+    credentials = None if user is None else Credentials(user, password)
     return SplitResult(parts.scheme, host, path, query, ""), credentials
 
 
@@ -86,14 +96,31 @@ def without_secrets(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
 
+def may_know(first: str, url: str) -> bool:
+    """Whether secrets for the one URL may be told to the other: the same origin, or the same host by HTTPS now.
+
+    >>> may_know("http://a/x", "https://a/x"), may_know("http://a:9091/x", "https://a:9092/x")
+    (True, False)
+    """
+    (scheme, host), (other_scheme, other_host) = urlsplit(first)[:2], urlsplit(url)[:2]
+    if (scheme, host) == (other_scheme, other_host):
+        return True
+    # Of other ports nobody knows that the same server is behind both.
+    return (scheme, other_scheme) == ("http", "https") and host.removesuffix(":80") == other_host.removesuffix(":443")
+
+
 class Answer(NamedTuple):
-    """What a server answered, and to how many requests it was the last answer. At most 1 MiB of the body is kept."""
+    """What a server answered, at which URL, and to how many requests it was the last answer.
+
+    At most 1 MiB of the body is kept. ``knows_secrets`` is false if there are some, and this server was not told them.
+    """
 
     url: str
     status: int
     reason: str
     headers: Mapping[str, str]
     body: bytes
+    knows_secrets: bool = True
     tries: int = 1
 
     @property
@@ -124,8 +151,9 @@ class Answer(NamedTuple):
 
 
 class NoAnswer(NamedTuple):
-    """Why there was no answer, and whether there may be one later."""
+    """Why there was no answer from a URL, and whether there may be one later."""
 
+    url: str
     text: str
     may_pass: bool
     tries: int = 1
@@ -139,9 +167,11 @@ class NoAnswer(NamedTuple):
 class Client:
     """Sends requests, and sends them again where that may help.
 
-    ``timeout`` is how many seconds each step of a request may take: connecting, and each wait for the other side.
-    ``secrets`` are headers that only the host of the URL is told, and none that it redirects to. ``on_retry`` is told
-    why there will be another try, and after which pause, in seconds. The last three are for tests.
+    ``timeout`` is how many seconds a try may take, with all redirects, from connecting to the end of the answer. Not
+    counted is how long the system takes to look up a host's name; and if a host has several addresses that do not
+    answer, each is given that time. ``secrets`` are headers that only the host of the URL is told, and none that it
+    redirects to (:func:`may_know`). ``on_retry`` is told why there will be another try, and after which pause, in
+    seconds. The last three are for tests.
     """
 
     timeout: float
@@ -174,10 +204,11 @@ class Client:
         return outcome
 
     def _tried(self, method: str, url: str, body: bytes | None) -> Answer | NoAnswer:
+        deadline = _Deadline(self.timeout)
+        first = url
         try:
-            origin = urlsplit(url)[:2]
             for _ in range(_MOST_REDIRECTS):
-                answer = self._asked(method, url, body, is_origin=urlsplit(url)[:2] == origin)
+                answer = self._asked(method, url, body, deadline, knows_secrets=may_know(first, url))
                 target = answer.target
                 if answer.status not in (307, 308) or target is None:
                     break
@@ -185,50 +216,125 @@ class Client:
                     break
                 url = target
         except (OSError, HTTPException) as error:
-            return _no_answer(error)
+            return _no_answer(url, error)
         return answer
 
-    def _asked(self, method: str, url: str, body: bytes | None, *, is_origin: bool) -> Answer:
-        headers = {**self.headers, **self.secrets} if is_origin else dict(self.headers)
+    def _asked(self, method: str, url: str, body: bytes | None, deadline: _Deadline, *, knows_secrets: bool) -> Answer:
+        headers = {**self.headers, **self.secrets} if knows_secrets else dict(self.headers)
         request = urllib.request.Request(url, body, headers, method=method)
         # None of those that follow redirects or raise what is no success.
         opener = urllib.request.OpenerDirector()
         opener.addheaders = []
         opener.add_handler(urllib.request.ProxyHandler())
-        opener.add_handler(_Handler(self.context))
+        opener.add_handler(_Handler(self.context, deadline))
         with opener.open(request, timeout=self.timeout) as response:
-            try:
-                text = response.read(_ANSWER_BYTES)
-            except IncompleteRead as error:
-                text = error.partial
-            return Answer(url, response.status, response.reason, response.headers, text)
+            knows = knows_secrets or not self.secrets
+            return Answer(url, response.status, response.reason, response.headers, _body(response), knows)
 
 
-def _no_answer(error: OSError | HTTPException) -> NoAnswer:
+def _body(response: HTTPResponse) -> bytes:
+    """The body, or its beginning. Raises ConnectionError for a success whose body is cut off: it may be anybody's."""
+    try:
+        text = response.read(_ANSWER_BYTES)
+    except IncompleteRead as error:
+        text, cut = error.partial, True
+    else:
+        cut = len(text) < _ANSWER_BYTES and bool(response.length)
+    if cut and response.status < 300:
+        raise ConnectionError(f"the connection was closed within an answer of {response.status}")
+    return text
+
+
+def _no_answer(url: str, error: OSError | HTTPException) -> NoAnswer:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(reason, ssl.SSLCertVerificationError):
-        return NoAnswer(f"its certificate is not trusted: {reason.verify_message}", may_pass=False)
+        return NoAnswer(url, f"its certificate is not trusted: {reason.verify_message}", may_pass=False)
     # Trying again changes nothing about certificates and protocols.
     may_pass = isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError)
     text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason) or type(reason).__name__
+    if isinstance(reason, HTTPException) and not may_pass:
+        bad_line = isinstance(reason, BadStatusLine)
+        text = f"does not speak HTTP: it said `{shortened(text.strip())}`" if bad_line else f"no valid HTTP: {text}"
     if isinstance(reason, ssl.SSLEOFError):
         text = "TLS: the connection was closed"
     elif isinstance(reason, ssl.SSLError) and reason.reason:
         # An alert bears the version of TLS that first had it, which is not the one that is spoken.
         name = re.sub("^(SSL|TLS)V[0-9]+_", "", reason.reason)
         text = f"TLS: {name.replace('_', ' ').lower()}"
-    return NoAnswer(text, may_pass or isinstance(reason, ssl.SSLEOFError))
+    return NoAnswer(url, text, may_pass or isinstance(reason, ssl.SSLEOFError))
+
+
+class _Deadline:
+    """When a try is to be over: what waits, waits no longer than what is left."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @contextmanager
+    def until(self, what: str) -> Iterator[float]:
+        """For waiting for something, for that many seconds. Raises TimeoutError, with a message that says for what."""
+        try:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            yield left
+        except TimeoutError as error:
+            if error.errno is not None:  # the system's own limit, which has a text
+                raise
+            raise TimeoutError(f"{what} within {self._seconds:g} s (--timeout)") from None
+
+
+class _Answer(HTTPResponse):
+    """One that is read until the deadline."""
+
+    def __init__(self, deadline: _Deadline, connection: socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(connection, *arguments, **options)
+        self.fp = BufferedReader(_Reader(self.fp, connection, deadline))
+
+
+class _Reader(RawIOBase):
+    """The answer's bytes, as they come."""
+
+    def __init__(self, stream: BufferedReader, connection: socket, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        with self._deadline.until("no answer, though all was sent,") as left:
+            self._connection.settimeout(left)
+            return self._stream.readinto1(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 class _PlainConnection(HTTPConnection):
     """A server may refuse a body before it has read all of it, and close: then its answer is there to be read."""
+
+    def __init__(self, *arguments: Any, deadline: _Deadline, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._deadline = deadline
+        self.response_class = partial(_Answer, deadline)  # type: ignore[assignment]  # is called, no more
+
+    def connect(self) -> None:
+        with self._deadline.until("no connection") as self.timeout:
+            super().connect()
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         # If there is no answer, reading it raises: with TLS, what the server has to say of the client's certificate.
         with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
-            super().send(data)
+            for start in range(0, len(data), _SENT_AT_ONCE):
+                with self._deadline.until("not all was sent") as left:
+                    self.sock.settimeout(left)
+                    super().send(data[start : start + _SENT_AT_ONCE])
 
 
 class _TLSConnection(_PlainConnection, HTTPSConnection):
@@ -238,17 +344,18 @@ class _TLSConnection(_PlainConnection, HTTPSConnection):
 class _Handler(urllib.request.AbstractHTTPHandler):
     """Opens http and https with these connections."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, deadline: _Deadline) -> None:
         super().__init__()
         self._context = context
+        self._deadline = deadline
 
     def http_open(self, request: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(_PlainConnection, request)
+        return self.do_open(partial(_PlainConnection, deadline=self._deadline), request)
 
     def https_open(self, request: urllib.request.Request) -> HTTPResponse:
-        return self.do_open(_TLSConnection, request, context=self._context)
+        return self.do_open(partial(_TLSConnection, deadline=self._deadline), request, context=self._context)
 
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
 
-__all__ = ["USER_AGENT", "Answer", "Client", "Credentials", "NoAnswer", "split_url", "without_secrets"]
+__all__ = ["USER_AGENT", "Answer", "Client", "Credentials", "NoAnswer", "may_know", "split_url", "without_secrets"]

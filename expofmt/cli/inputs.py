@@ -18,6 +18,7 @@ from ..quoting import visible
 STDIO: Final = "-"
 
 _PATTERN: Final = re.compile(r"[*?[]")
+_GZIP: Final = b"\x1f\x8b\x08"  # with which no exposition begins, in any format
 
 
 class Input(NamedTuple):
@@ -113,13 +114,19 @@ def _is_special(path: Path) -> bool:
         return False  # reading it will say why
 
 
-def contents(inputs: Iterable[Input], complaints: Complaints) -> Iterator[tuple[Input, bytes]]:
-    """Each input with its bytes; one that cannot be read is a complaint, and the others go on."""
+def contents(inputs: Iterable[Input], complaints: Complaints, *, as_is: bool = False) -> Iterator[tuple[Input, bytes]]:
+    """Each input with its bytes; one that cannot be read is a complaint, and the others go on.
+
+    So is one that is compressed, unless it is wanted ``as_is``.
+    """
     for each in inputs:
         try:
             data = each.read()
         except OSError as error:
             complaints.add(each.name, error)
+            continue
+        if data.startswith(_GZIP) and not as_is:
+            complaints.add(each.name, "is compressed by gzip: decompress it first (gzip -dc)")
         else:
             yield each, data
 

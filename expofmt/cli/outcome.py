@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import click
 
 from ..codes import Code, Severity
 from ..diagnostics import Diagnostic, Place
+from ..names import Names
 from ..quoting import shortened, visible
 from ..report import excerpt
 from ..source import Source, Span
-from .client import Answer, NoAnswer, without_secrets
+from .client import LONGEST_WAIT, Answer, NoAnswer, without_secrets
 from .options import CLEAN, FINDINGS, finish, shows_color, terminal_width, write_report
 
 # The exit code where nothing was done, and not because of what was pushed.
@@ -23,6 +26,10 @@ NOT_DONE: Final = 3
 _DONE: Final = (200, 202)
 # What a gateway answers where it does not like what is pushed: Pushgateway knows 400 only.
 _REFUSED: Final = (400, 413, 415, 422)
+# What is answered to whom it does not know.
+_STRANGER: Final = (401, 403)
+
+_TAKE_NAMES: Final = "start the gateway with --push.enable-utf8-names"
 
 # Of an answer, no more is shown than these many lines of these many characters.
 _LINES: Final = 20
@@ -30,28 +37,39 @@ _LINE: Final = 1000
 
 
 def end(
-    outcome: Answer | NoAnswer, address: str, source: Source | None, report_format: str, *, verbose: bool
+    outcome: Answer | NoAnswer, address: str, source: Source | None, report_format: str, *, names: Names, verbose: bool
 ) -> NoReturn:
-    """Tell what became of it, and end the command. The source is what was sent."""
+    """Tell what became of it, and end the command. The source is what was sent, with these names."""
+    where = without_secrets(address)
+    if outcome.url != address:
+        where += f", which led to {without_secrets(outcome.url)}"
     tries = f" ({outcome.tries} tries)" if outcome.tries > 1 else ""
     if isinstance(outcome, NoAnswer):
-        say(f"{without_secrets(address)}: {visible(outcome.text)}{tries}")
+        say(f"{where}: {visible(outcome.text)}{tries}")
         finish(NOT_DONE)
     records = _records(outcome)
-    found = _diagnostics(records, source)
+    if _is_foreign(outcome, records):
+        say(f"{where}: answered {visible(status_of(outcome))}{tries}, but not as a Pushgateway does: check the URL")
+        finish(NOT_DONE)
+    records = records or []
+    found = [_remedied(each, names) for each in _diagnostics(records, source)]
     done = outcome.status in _DONE and not any(each.severity is Severity.ERROR for each in found)
     if done and not verbose:
         finish(CLEAN)
     messages = (shortened(str(record["message"]), _LINE) for record in records if "message" in record)
     lines = [] if found else [*messages][:_LINES] or _lines(outcome)
     first = f": {lines[0]}" if lines else ""
-    say(f"{without_secrets(address)}: answered {visible(status_of(outcome))}{tries}{first}")
+    say(f"{where}: answered {visible(status_of(outcome))}{tries}{_too_long(outcome)}{first}")
     for line in lines[1:]:
         click.echo(line, err=True)
     if found:
         write_report(found, report_format, err=True)
     elif source is not None and (place := _line_place(lines, source)) is not None:
         click.echo(excerpt(place, width=terminal_width(), color=shows_color(err=True)), err=True)
+    if names == "utf-8" and lines and re.search("invalid (metric|label) name", lines[0]):
+        say(f"if it is no other fault of the name, {_TAKE_NAMES}")
+    if outcome.status in _STRANGER and not outcome.knows_secrets:
+        say("credentials and headers are told to no other host than the URL's: give the URL it led to, if you trust it")
     if _speaks_tls(outcome):
         say("nothing was done: the gateway's URL begins with https://")
         finish(NOT_DONE)
@@ -73,6 +91,26 @@ def status_of(answer: Answer) -> str:
     if answer.target is not None:
         text += f", which leads to {without_secrets(answer.target)}: nothing was done"
     return text
+
+
+def _is_foreign(answer: Answer, records: object) -> bool:
+    """Whether it is a success that no gateway would tell so: theirs are empty, or a list of diagnostics."""
+    has_text = records is None and answer.body.strip() != b""
+    return 200 <= answer.status < 300 and (answer.status not in _DONE or has_text)
+
+
+def _too_long(answer: Answer) -> str:
+    """Why it is not tried again, if that is because the server asks to wait."""
+    if not answer.may_pass or answer.retry_after(time.time()) <= LONGEST_WAIT:
+        return ""
+    return f", Retry-After: {shortened(answer.headers['Retry-After'])}, which is too long to wait"
+
+
+def _remedied(diagnostic: Diagnostic, names: Names) -> Diagnostic:
+    """With what to do where the gateway is not ready for such names; it says how to do without."""
+    if names == "legacy" or diagnostic.code is not Code.NON_LEGACY_NAME:
+        return diagnostic
+    return replace(diagnostic, help=_TAKE_NAMES)
 
 
 def _lines(answer: Answer) -> list[str]:
@@ -101,15 +139,15 @@ def _line_place(lines: Iterable[str], source: Source) -> Place | None:
     return Place.of(source, span, "")
 
 
-def _records(answer: Answer) -> list[dict[str, Any]]:
-    """The objects in an answer of JSON, which is how a gateway of ours answers."""
+def _records(answer: Answer) -> list[dict[str, Any]] | None:
+    """The objects in an answer of JSON, which is how a gateway of ours answers; None if it is no list of them."""
     if not answer.headers.get("Content-Type", "").startswith("application/json"):
-        return []
+        return None
     try:
         found = json.loads(answer.body)
     except (ValueError, RecursionError):
-        return []
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+        return None
+    return found if isinstance(found, list) and all(isinstance(each, dict) for each in found) else None
 
 
 def _diagnostics(records: Iterable[Mapping[str, Any]], source: Source | None) -> list[Diagnostic]:

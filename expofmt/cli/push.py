@@ -13,6 +13,7 @@ from time import sleep
 from typing import Any, Final, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from ..codes import Profile, Severity
 from ..diagnostics import Diagnostic, ExpositionError
@@ -32,7 +33,7 @@ from .progress import working
 _EXIT_CODES: Final = """
     The exit code is 0 if the gateway has done it; 1 if {refused}; 2 on wrong usage or a file that cannot be read, when
     nothing was sent; and 3 if the gateway cannot be reached, does not answer in time, or answers something else, such
-    as 401, 404 or 503.
+    as 401, 404, 503, or 200 with a web page.
 """
 _PUSH_CODES: Final = _EXIT_CODES.format(refused="what is pushed is refused, here or there, with the line that is wrong")
 _DELETE_CODES: Final = _EXIT_CODES.format(refused="it refuses to")
@@ -40,6 +41,10 @@ _DELETE_CODES: Final = _EXIT_CODES.format(refused="it refuses to")
 _URL: Final = """
     URL is what the gateway's pages are below, such as http://localhost:9091. A redirect is followed if it keeps method
     and body (307, 308), and is an error else. Proxies are taken from the environment (https_proxy, no_proxy).
+
+    The user is that of --user, else of URL, else of EXPOFMT_USER. The password is the one given with --user, else that
+    of --password-file, else the one given in URL with the user, else the first of EXPOFMT_USER, EXPOFMT_PASSWORD_FILE
+    and EXPOFMT_PASSWORD that has one. Other hosts that are redirected to are told neither these nor --header.
 """
 
 _BODY: Final = """
@@ -111,7 +116,7 @@ _CLIENT_OPTIONS: Final = (
         default=30.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long to wait for the gateway, at each step of a try.",
+        help="How long a try may take, from connecting to the end of the answer.",
     ),
     _of_environment(
         "--retries",
@@ -120,14 +125,14 @@ _CLIENT_OPTIONS: Final = (
         show_default=True,
         metavar="N",
         help="How often to try again, at growing intervals, where there is no connection or no answer, and after 429 "
-        "and 5xx. A push whose answer got lost is done twice.",
+        "and 5xx. A push whose answer got lost, or is late, is done twice.",
     ),
     _of_environment(
         "-u",
         "--user",
         metavar="NAME[:PASSWORD]",
-        help="For basic authentication, instead of credentials in URL. Others may see a command's arguments: better "
-        "have the password in EXPOFMT_PASSWORD or in a file.",
+        help="For basic authentication. Others may see a command's arguments: better have the password in "
+        "EXPOFMT_PASSWORD or in a file.",
     ),
     _of_environment("--password-file", type=_file, help="A file with the password alone."),
     click.option(
@@ -179,7 +184,7 @@ def delete(url: str, job: str, grouping: tuple[str, ...], names: Names, **option
     key = _grouping_key(job, grouping, names)
     address, credentials = _group_url(url, key, names)
     client = _client(credentials, {}, **options)
-    end(client.send("DELETE", address), address, None, "full", verbose=options["verbose"])
+    end(client.send("DELETE", address), address, None, "full", names=names, verbose=options["verbose"])
 
 
 def _push(
@@ -208,14 +213,15 @@ def _push(
         except ModuleNotFoundError as error:
             raise click.UsageError(f"{error}, or give --no-check") from None
     complaints = Complaints()
-    for each, data in contents([Input.of(file)], complaints):
+    for each, data in contents([Input.of(file)], complaints, as_is=not checks):
         source = Source(each.name, data)
         if checks:
             with working("checking", source.name, len(data), quiet=False):
                 found = _findings(source, key, names, Format(format), max_diagnostics)
             _tell_findings(found, report_format, verbose=options["verbose"])
         body = gzip.compress(data, mtime=0) if compress else data
-        end(client.send(method, address, body), address, source, report_format, verbose=options["verbose"])
+        outcome = client.send(method, address, body)
+        end(outcome, address, source, report_format, names=names, verbose=options["verbose"])
     finish(TROUBLE)
 
 
@@ -275,9 +281,8 @@ def _client(
 ) -> Client:
     ours = {"accept": "application/json, text/plain;q=0.5", "user-agent": USER_AGENT, **headers}
     given = dict(map(_header, header))
-    credentials = _credentials(credentials, user, password_file)
-    if credentials is not None and "authorization" not in given:
-        given["authorization"] = credentials.header
+    if "authorization" not in given and (found := _credentials(credentials, user, password_file)) is not None:
+        given["authorization"] = found.header
 
     def tell(outcome: Answer | NoAnswer, pause: float) -> None:
         if verbose:
@@ -307,21 +312,24 @@ def _header(text: str) -> tuple[str, str]:
     return name, value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
-def _credentials(of_url: Credentials | None, option: str | None, file: Path | None) -> Credentials | None:
-    """The user of the option, else that of the URL; and the first password that there is."""
-    if option is not None:
-        user, colon, password = option.partition(":")
-        found = Credentials(user, password)
-        if colon:
-            return found
-    elif of_url is not None:
+def _credentials(of_url: Credentials | None, user: str | None, file: Path | None) -> Credentials | None:
+    """What the help says of them: options go before the URL, and the URL before variables."""
+    if of_url is not None and not _is_option("user"):
         found = of_url
-    elif file is not None:
-        raise click.UsageError("--password-file needs a --user")
+    elif user is not None:
+        name, colon, given = user.partition(":")
+        found = Credentials(name, given if colon else None)
+    elif file is not None or os.environ.get("EXPOFMT_PASSWORD"):
+        raise click.UsageError(f"{'EXPOFMT_PASSWORD' if file is None else '--password-file'} needs a --user")
     else:
         return None
-    secret = _secret(file, "EXPOFMT_PASSWORD")
-    return found if secret is None else found._replace(password=secret)
+    is_kept = found.password is not None and (_is_option("user") or not _is_option("password_file"))
+    return found if is_kept else found._replace(password=_secret(file, "EXPOFMT_PASSWORD"))
+
+
+def _is_option(name: str) -> bool:
+    """Whether it stands on the command line, and not only in the environment."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _secret(file: Path | None, variable: str) -> str | None:

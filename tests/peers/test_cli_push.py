@@ -171,7 +171,8 @@ def test_a_gateway_that_hangs_and_one_that_is_gone(program: str) -> None:
         gateway.wait()
         gateway.process.send_signal(signal.SIGSTOP)
         result = run(*push, "--timeout", "0.5")
-        assert (result.exit_code, result.stderr) == (3, f"expofmt: {address}: timed out\n")
+        message = "no answer, though all was sent, within 0.5 s (--timeout)"
+        assert (result.exit_code, result.stderr) == (3, f"expofmt: {address}: {message}\n")
     finally:
         gateway.connection.close()
         gateway.process.kill()

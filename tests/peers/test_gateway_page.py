@@ -221,6 +221,109 @@ def test_charts_of_what_has_no_numbers(serve: Serve, page: Any) -> None:
     assert "NaN" not in "".join(bar.evaluate("bar => bar.outerHTML") for bar in body.locator("rect").all())
 
 
+def test_numbers_of_any_size_have_room(serve: Serve, page: Any) -> None:
+    served = serve()
+    served.push(
+        b'# TYPE s summary\ns{quantile="0.5"} 1e300\ns{quantile="0.9"} 1e20\ns{quantile="0.99"} 1e-12\n'
+        b'# TYPE h histogram\nh_bucket{le="1e-09"} 3\nh_bucket{le="1e+20"} 2.5e18\nh_bucket{le="+Inf"} 2.5e18\n'
+    )
+    page.set_viewport_size({"width": 360, "height": 700})
+    page.goto(served.url)
+    body = open_row(page, "backup")
+    expect(body.locator("[data-name=s] .figure")).to_have_text(["1e+300", "1e+20", "1e-12"])
+    expect(body.locator("[data-name=h] svg text:not(.figure)")).to_have_text(["1e-9", "1e+20", "+Inf"])
+    expect(body.locator("[data-name=h] .figure")).to_have_text("2.5e+18")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("width", [320, 1100])
+def test_a_histogram_of_very_many_buckets_is_scrolled(serve: Serve, page: Any, width: int) -> None:
+    served = serve()
+    bounds = [*map(str, range(1, 300)), "+Inf"]
+    lines = (f'h_bucket{{le="{bound}"}} {number}\n' for number, bound in enumerate(bounds))
+    served.push(f"# TYPE h histogram\n{''.join(lines)}".encode())
+    page.set_viewport_size({"width": width, "height": 700})
+    page.goto(served.url)
+    chart = open_row(page, "backup").locator(".chart")
+    expect(chart).to_be_visible()
+    assert chart.evaluate("chart => chart.getBoundingClientRect().height") == 110
+    frame = page.locator(".chart-frame")
+    assert frame.evaluate("frame => frame.scrollWidth > 2 * frame.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    last = chart.locator("text", has_text="+Inf")
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport()
+
+
+ODD = "db1\u202e1bd\u200b\x00\t\u00a0é"
+SHOWN = r"db1\u202e1bd\u200b\x00\t\u00a0é"
+
+
+def test_what_is_not_seen_as_itself_is_escaped(serve: Serve, page: Any) -> None:
+    """Above all where it is asked which group to delete."""
+    served = serve()
+    served.push(f'# HELP a {ODD}\n# TYPE a gauge\na{{b="{ODD}"}} 1\na{{b="c"}} 1\n'.encode(), instance=ODD)
+    served.push(b"o 1\n", job="other")
+    page.goto(served.url)
+    body = open_row(page, "backup")
+    expect(rows(page).first.locator(".label").nth(1)).to_have_text(f'instance="{SHOWN}"')
+    expect(body.locator("tbody .label").nth(1)).to_have_text(f'b="{SHOWN}"')
+    expect(body.locator(".help")).to_have_text(SHOWN)
+    # Both what is shown and what was pushed can be searched for.
+    for query in (r"1bd\u200b", "1bd\u200b"):
+        page.fill("#search", query)
+        expect(page.locator("#count")).to_have_text("1 of 2 groups")
+    button = rows(page).get_by_role("button", name=re.compile("^Delete"))
+    assert button.get_attribute("aria-label") == f'Delete the group job="backup", instance="{SHOWN}"'
+    button.click()
+    expect(page.get_by_role("dialog").locator(".label").nth(1)).to_have_text(f'instance="{SHOWN}"')
+    page.get_by_role("button", name="Delete group").click()
+    expect(page.locator("#notice")).to_have_text(f'Deleted the group job="backup", instance="{SHOWN}".')
+    assert served.jobs() == ["other"]
+
+
+def test_text_from_right_to_left_stays_in_its_place(serve: Serve, page: Any) -> None:
+    served = serve()
+    served.push(instance="אבג", zone="12 דה")
+    page.goto(served.url)
+    boxes = [chip.bounding_box() for chip in rows(page).locator(".label").all()]
+    assert [box["x"] for box in boxes] == sorted(box["x"] for box in boxes)
+    assert "בג" in rows(page).locator(".label").nth(1).inner_text()
+
+
+def test_long_texts_are_cut_in_lists_and_whole_where_they_are_opened(serve: Serve, page: Any) -> None:
+    served = serve()
+    long = "x" * 3000
+    name = "n" * 2000
+    text = f'# HELP a {long}\n# TYPE a gauge\na{{b="{long}"}} 1\na{{b="c"}} 1\n{name} 1\n'
+    others: dict[str, Any] = {f"l{number}": "y" * 150 for number in range(50)}
+    served.push(text.encode(), instance=f"{long}end", **others)
+    served.push(b"o 1\n", job="other")
+    page.goto(served.url)
+    head = rows(page).first.locator(".group-head")
+    assert head.evaluate("head => head.clientHeight") < 200
+    page.fill("#search", "xend")
+    expect(page.locator("#count")).to_have_text("1 of 2 groups")
+    body = open_row(page, "backup")
+    expect(body.locator("div.whole .label", has_text="instance=")).to_have_text(f'instance="{long}end"')
+    # The whole can be selected, as the text of a button cannot.
+    assert body.locator("div.whole").evaluate("node => getComputedStyle(node).userSelect") != "none"
+    family = body.locator("[data-name=a]")
+    expect(family.locator("p.whole")).to_have_text(long)
+    assert len(family.locator(".help").inner_text()) == 200
+    label = family.locator("tbody .label").filter(has_text="characters")
+    expect(label).to_contain_text("3,004 characters")
+    assert label.evaluate("label => label.clientHeight") < 200
+    label.locator("summary").click()
+    expect(label).to_contain_text(f'b="{long}"')
+    single = body.locator(f"[data-name={name}] .family-name")
+    single.locator("summary").click()
+    expect(single).to_contain_text(name)
+    rows(page).get_by_role("button", name=re.compile("^Delete")).click()
+    expect(page.get_by_role("dialog")).to_contain_text(f'instance="{long}end"')
+    expect(page.get_by_role("button", name="Delete group")).to_be_in_viewport()
+
+
 def test_two_thousand_groups_show_as_many_as_are_looked_at(serve: Serve, page: Any) -> None:
     served = serve()
     bodies = [b"a_bytes 1\nb_bytes 2\n", b"c_seconds 1\n"]
@@ -265,6 +368,7 @@ def test_a_group_of_very_many_series_tells_what_is_not_shown(serve: Serve, page:
     served.push(b"".join(b'a{n="%d"} 1\n' % number for number in range(6000)))
     page.goto(served.url)
     family = open_row(page, "backup").locator("[data-name=a]")
+    expect(family.locator("summary")).to_contain_text("6,000 metrics")
     family.locator("summary").click()
     expect(family.locator("tbody tr")).to_have_count(100)
     expect(family).to_contain_text("1,000 more lines of this family not shown")
@@ -404,6 +508,11 @@ def test_the_address_says_what_is_searched_and_open(serve: Serve, page: Any, bro
     page.goto(address)
     expect(page.locator("#search")).to_have_value("nightly")
     expect(row(page, "nightly").locator("[data-name=backup_bytes]")).to_be_visible()
+    # That it is refreshed by itself is kept as well.
+    page.check("#automatic")
+    assert "automatic=yes" in page.url
+    page.reload()
+    expect(page.locator("#automatic")).to_be_checked()
     # A group far down is brought onto the screen.
     page.goto("about:blank")
     page.goto(served.url + "#group=job/backup/instance/host-0180")
@@ -447,6 +556,8 @@ def test_a_late_answer_does_not_bring_back_what_is_gone(serve: Serve, page: Any)
     with page.expect_request("**/api/v1/groups"):
         refresh.click()
     expect(page.locator("#group-list")).to_have_attribute("aria-busy", "true")
+    while not held:
+        page.wait_for_timeout(10)
     served.store.delete(GroupingKey("gone"))
     refresh.click()
     expect(rows(page)).to_have_count(0)
@@ -485,9 +596,27 @@ def test_errors_are_shown_and_what_was_there_stays(serve: Serve, page: Any) -> N
     page.get_by_role("button", name="Delete group").click()
     expect(alert).to_contain_text("The group could not be deleted: the gateway answered 403 Forbidden: not you.")
     expect(rows(page)).to_have_count(1)
-    served.store.delete(GroupingKey("backup"))
+    page.route("**/api/v1/groups/**", lambda route: route.fulfill(status=404, body="no such page"))
     body = open_row(page, "backup")
-    expect(body.get_by_role("alert")).to_contain_text('there is no group {job="backup"}')
+    expect(body.get_by_role("alert")).to_contain_text(
+        "The metrics of this group could not be loaded: the gateway answered 404 Not Found: no such page."
+    )
+    expect(rows(page)).to_have_count(1)
+
+
+def test_a_group_that_is_gone_meanwhile(serve: Serve, page: Any) -> None:
+    served = serve()
+    for job in ("a", "b", "c"):
+        served.push(job=job)
+    page.goto(served.url)
+    expect(rows(page)).to_have_count(3)
+    served.store.delete(GroupingKey("b"))
+    row(page, 'job="b"').locator("button.disclosure").press("Enter")
+    expect(page.locator("#notice")).to_have_text('The group job="b" has been deleted meanwhile.')
+    expect(rows(page)).to_have_count(2)
+    expect(page.locator("#alerts")).to_be_empty()
+    expect(row(page, 'job="c"').locator("button.disclosure")).to_be_focused()
+    assert "group=" not in page.url
 
 
 def test_by_keyboard_alone(serve: Serve, page: Any) -> None:

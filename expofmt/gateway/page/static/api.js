@@ -1,4 +1,6 @@
-/** The gateway's answers. Whatever goes wrong is an Error whose message can be shown. */
+/** The gateway's answers. Whatever goes wrong is an Error whose message can be shown, with the status if there is one. */
+
+import { visible } from "./text.js";
 
 // Where the gateway is, whatever stands before its paths: the page is not told, but its scripts lie below that.
 const root = new URL("../", import.meta.url);
@@ -15,7 +17,8 @@ async function request(method, path) {
   }
   if (!response.ok) {
     const said = (await response.text()).trim().slice(0, 300);
-    throw new Error(`the gateway answered ${response.status} ${response.statusText}${said && `: ${said}`}`);
+    const message = `the gateway answered ${response.status} ${response.statusText}${said && `: ${visible(said)}`}`;
+    throw Object.assign(new Error(message), { status: response.status });
   }
   return response;
 }

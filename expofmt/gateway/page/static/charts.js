@@ -6,6 +6,11 @@ import { brief, counted, number } from "./numbers.js";
 const HEIGHT = 110;
 const FOOT = 18;
 const HEAD = 14;
+// About as wide as a letter is, and how far a text may stand out on the left: the padding of the frame.
+const LETTER = 6.8;
+// Up to this width, a chart gives way to a narrow screen, as far as its letters can be read.
+const SHRINKS = 760;
+const MARGIN = 12;
 
 /** How many observations fell into each bucket: bars of one width, whatever the bounds are. */
 export function histogramChart(points) {
@@ -29,18 +34,17 @@ export function histogramChart(points) {
     );
   });
   // Bounds stand below the upper edge of their bars, as many as there is room for.
-  const each = Math.ceil(46 / step);
-  const bounds = bars
-    .map(({ bound }, index) =>
-      svg("text", { x: (index + 1) * step, y: HEIGHT - 4, "text-anchor": "middle" }, brief(number(bound))),
-    )
+  const labels = bars.map(({ bound }) => brief(number(bound)));
+  const each = Math.ceil(Math.max(46, ...labels.map((label) => label.length * LETTER + 8)) / step);
+  const bounds = labels
+    .map((label, index) => svg("text", { ...centred(label, (index + 1) * step), y: HEIGHT - 4 }, label))
     .filter((_, index) => (bars.length - 1 - index) % each === 0);
   const top = bars.findIndex(({ count }) => count === highest);
   const peak =
     top >= 0 &&
     svg(
       "text",
-      { class: "figure", x: (top + 0.5) * step, y: ground - (ground - HEAD) - 3, "text-anchor": "middle" },
+      { class: "figure", ...centred(brief(highest), (top + 0.5) * step), y: HEAD - 3 },
       brief(highest),
     );
   const axis = svg("line", { class: "axis", x1: 0, x2: step * bars.length, y1: ground + 0.5, y2: ground + 0.5 });
@@ -52,6 +56,11 @@ export function histogramChart(points) {
     ...bounds,
     peak,
   ]);
+}
+
+/** Where a text begins to be read: around the place, but not too far left of all bars. */
+function centred(text, x) {
+  return { x: Math.max(x, (text.length * LETTER) / 2 - MARGIN), "text-anchor": "middle" };
 }
 
 function range(above, bound) {
@@ -107,5 +116,7 @@ function chart(width, height, sentence, parts) {
     height,
     viewBox: `0 0 ${width} ${height}`,
   };
-  return svg("svg", frame, ...parts);
+  const drawn = svg("svg", frame, ...parts);
+  drawn.style.minWidth = `${width > SHRINKS ? width : 0.7 * width}px`;
+  return drawn;
 }

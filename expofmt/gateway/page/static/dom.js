@@ -1,5 +1,7 @@
 /** How elements are made: text only ever becomes text, so nothing that was pushed can become markup. */
 
+import { isLong, labelParts, labelText, shortened } from "./text.js";
+
 /**
  * An element with attributes and children.
  *
@@ -44,18 +46,24 @@ export function icon(name) {
   return svg("svg", { width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" }, shape);
 }
 
-/** Labels as the exposition writes them, each in a box of its own. */
-export function labelChips(labels) {
-  const escaped = (value) => value.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
-  const spelt = (name) => (/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name) ? name : `"${escaped(name)}"`);
-  const chips = labels.map(([name, value]) =>
-    element(
-      "span",
-      { class: name === "job" ? "label job" : "label" },
-      element("b", {}, `${spelt(name)}=`),
-      `"${escaped(value)}"`,
-    ),
-  );
+/** A text of which, if it is long, the beginning is shown, and the whole when that is pressed. */
+export function foldable(text) {
+  if (!isLong(text)) return text;
+  const size = element("span", { class: "size" }, ` ${text.length.toLocaleString("en")} characters`);
+  return element("details", {}, element("summary", {}, shortened(text), size), text);
+}
+
+/**
+ * Labels as the exposition writes them, each in a box of its own. Long ones are shown as a `whole`, or can be unfolded,
+ * or are `cut`, for where there can be nothing to press.
+ */
+export function labelChips(labels, { whole = false, cut = false } = {}) {
+  const chips = labels.map((label) => {
+    const text = labelText(label);
+    const [name, value] = labelParts(label);
+    const parts = whole || !isLong(text) ? [element("b", {}, name), value] : [cut ? shortened(text) : foldable(text)];
+    return element("span", { class: label[0] === "job" ? "label job" : "label" }, ...parts);
+  });
   return element("span", { class: "labels" }, ...chips);
 }
 

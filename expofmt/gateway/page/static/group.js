@@ -2,8 +2,9 @@
 
 import { familyUrl } from "./api.js";
 import { histogramChart, summaryChart } from "./charts.js";
-import { element, GrowingList, icon, labelChips } from "./dom.js";
+import { element, foldable, GrowingList, icon, labelChips } from "./dom.js";
 import { brief, counted, number, plain } from "./numbers.js";
+import { isLong, shortened, visible } from "./text.js";
 import { timeElement } from "./times.js";
 
 // So many lines are seen at once; families beyond that wait to be opened.
@@ -43,9 +44,17 @@ function facts({ pushed, failed, expires, families }) {
 
 function familyElement(family, open) {
   const { name, type, metrics, more } = family;
-  const title = element("h3", { class: "family-name" }, name, element("span", { class: "type" }, type));
-  const help = family.help && element("p", { class: "help" }, family.help);
   const single = metrics.length === 1 && more === 0 && !metrics[0].points && metrics[0].labels.length === 0;
+  // The head of what can be opened is pressed as a whole; the body then has what is too long for it.
+  const fitted = single ? foldable : shortened;
+  const title = element(
+    "h3",
+    { class: "family-name" },
+    fitted(visible(name)),
+    element("span", { class: "type" }, type),
+  );
+  const help = family.help && element("p", { class: "help" }, fitted(visible(family.help)));
+  if (help && isLong(visible(family.help))) help.classList.add("cut");
   if (single) {
     const head = element(
       "div",
@@ -57,7 +66,7 @@ function familyElement(family, open) {
     );
     return element("div", { class: "family", "data-name": name }, head);
   }
-  const size = element("span", { class: "size" }, counted(metrics.length, "metric") + (more ? ` and more` : ""));
+  const size = element("span", { class: "size" }, told(family));
   const details = element(
     "details",
     { class: "family", "data-name": name },
@@ -71,9 +80,20 @@ function familyElement(family, open) {
   return details;
 }
 
-function familyBody({ name, type, metrics, more }) {
-  const body = element("div", { class: "family-body" });
-  const composite = metrics.some(({ points }) => points);
+/** How many metrics there are; of those that have several lines, the gateway counts only the lines not shown. */
+function told({ type, metrics, more }) {
+  if (!isComposite(type)) return counted(metrics.length + more, "metric");
+  return counted(metrics.length, "metric") + (more ? ` and ${counted(more, "line")} of more` : "");
+}
+
+function isComposite(type) {
+  return type.endsWith("histogram") || type === "summary";
+}
+
+function familyBody({ name, type, help, metrics, more }) {
+  const long = [name, help].map(visible).filter(isLong);
+  const body = element("div", { class: "family-body" }, ...long.map((text) => element("p", { class: "whole" }, text)));
+  const composite = isComposite(type);
   const items = composite ? element("div") : element("tbody");
   const make = composite ? (metric) => compositeElement(type, metric) : (metric) => rowElement(name, metric);
   const list = new GrowingList(items, make, { step: composite ? 20 : 100, byItself: false });
@@ -130,7 +150,8 @@ function compositeElement(type, { labels, points, sum, count }) {
   );
   if (points.length) {
     const summary = type === "summary";
-    figure.append(summary ? summaryChart(points) : histogramChart(points), asTable(summary, points));
+    const chart = summary ? summaryChart(points) : histogramChart(points);
+    figure.append(element("div", { class: "chart-frame" }, chart), asTable(summary, points));
   }
   return figure;
 }

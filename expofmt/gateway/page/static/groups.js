@@ -6,6 +6,7 @@ import { showGroup } from "./group.js";
 import { alertElement, clearErrors, confirmed, showError } from "./notices.js";
 import { counted } from "./numbers.js";
 import { chosen, decoded, matches } from "./overview.js";
+import { isLong, labelText, shortened, visible } from "./text.js";
 import { setClock, timeElement } from "./times.js";
 
 const STEP = 60;
@@ -41,6 +42,7 @@ export async function startGroups() {
     clearTimeout(typing);
     typing = setTimeout(choose, TYPING_MS, { afresh: true });
   });
+  automatic.addEventListener("change", writeAddress);
   for (const control of [order, failingOnly]) control.addEventListener("change", () => choose({ afresh: true }));
   refreshButton.addEventListener("click", () => refresh());
   wipeButton.addEventListener("click", askToWipe);
@@ -112,6 +114,7 @@ function readAddress() {
   order.value = given.get("order") ?? "labels";
   if (!order.value) order.value = "labels";
   failingOnly.checked = given.has("failing");
+  automatic.checked = given.has("automatic");
   const wanted = new Set(given.getAll("group"));
   for (const id of [...open]) if (!wanted.has(id)) setOpen(id, false);
   for (const id of wanted) setOpen(id, true);
@@ -122,6 +125,7 @@ function writeAddress() {
   if (search.value) told.set("q", search.value);
   if (order.value !== "labels") told.set("order", order.value);
   if (failingOnly.checked) told.set("failing", "yes");
+  if (automatic.checked) told.set("automatic", "yes");
   for (const id of open) told.append("group", id);
   // A slash need not be escaped there, and paths are read more easily with it.
   const fragment = told.toString().replaceAll("%2F", "/");
@@ -157,7 +161,7 @@ function makeRow(group) {
     "button",
     { type: "button", class: "disclosure", "aria-controls": body.id, onclick: toggle },
     icon("chevron"),
-    labelChips(group.labels),
+    labelChips(group.labels, { cut: true }),
   );
   const meta = element("div", { class: "meta" });
   const hits = element("p", { class: "matches" });
@@ -189,14 +193,17 @@ function makeRow(group) {
     );
     const names = matches(latest, search.value);
     hits.hidden = names.length === 0;
-    const told = names.slice(0, 4).flatMap((name, index) => [index ? ", " : "", element("code", {}, name)]);
+    const told = names.slice(0, 4).flatMap((name, index) => [
+      index ? ", " : "",
+      element("code", {}, shortened(visible(name))),
+    ]);
     hits.replaceChildren("Has ", ...told, names.length > 4 ? ` and ${names.length - 4} more like it` : "");
     showBody(row);
   }
 }
 
 function deleteButton({ id, labels, path }) {
-  const name = `Delete the group ${labels.map(([label, value]) => `${label}="${value}"`).join(", ")}`;
+  const name = `Delete the group ${listed(labels)}`;
   if (path === null) {
     const why = "No path names this group: the gateway would have to be started with --push.enable-utf8-names";
     return element(
@@ -211,6 +218,11 @@ function deleteButton({ id, labels, path }) {
     { type: "button", class: "icon-button danger", title: "Delete this group", "aria-label": name, onclick: ask },
     icon("bin"),
   );
+}
+
+/** Labels in a sentence. */
+function listed(labels) {
+  return labels.map((label) => shortened(labelText(label))).join(", ");
 }
 
 function setOpen(id, wanted) {
@@ -233,9 +245,13 @@ async function showBody(row) {
   try {
     if (group.path === null) throw new Error("no path names it");
     const answer = await fetchGroup(group.path);
-    if (row.shown === version) showGroup(body, answer);
-  } catch (error) {
     if (row.shown !== version) return;
+    showGroup(body, answer);
+    if (isLong(group.labels.map(labelText).join())) {
+      body.prepend(element("div", { class: "whole" }, labelChips(group.labels, { whole: true })));
+    }
+  } catch (error) {
+    if (row.shown !== version || (error.status === 404 && (await isGone(row)))) return;
     const again = () => {
       row.shown = null;
       showBody(row);
@@ -246,6 +262,22 @@ async function showBody(row) {
   }
 }
 
+/** Looks whether the group of a row is still there; tells if it is not, and shows those that are. */
+async function isGone({ group, element: shown }) {
+  const index = found.findIndex(({ id }) => id === group.id);
+  const focused = shown.contains(document.activeElement);
+  await refresh();
+  if (groups.some(({ id }) => id === group.id)) return false;
+  notice.textContent = `The group ${listed(group.labels)} has been deleted meanwhile.`;
+  if (focused) focusNear(index);
+  return true;
+}
+
+/** Gives the focus to the group that now stands at the index. */
+function focusNear(index) {
+  (rows.get((found[index] ?? found.at(-1))?.id)?.disclosure ?? search).focus();
+}
+
 // ----------------------------------------------------------------------------------------------------------- deletion
 
 async function askToDelete(group) {
@@ -254,21 +286,20 @@ async function askToDelete(group) {
   if (
     !(await confirmed({
       question: "Delete this group?",
-      about: [labelChips(group.labels)],
+      about: [labelChips(group.labels, { whole: true })],
       consequence,
       action: "Delete group",
     }))
   )
     return;
   const index = found.findIndex(({ id }) => id === group.id);
-  const labels = group.labels.map(([name, value]) => `${name}="${value}"`).join(", ");
   const deleted = await carryOut(
     "The group could not be deleted",
     () => deleteGroup(group.path),
-    `Deleted the group ${labels}.`,
+    `Deleted the group ${listed(group.labels)}.`,
   );
   // The button that had the focus is gone.
-  if (deleted) (rows.get((found[index] ?? found.at(-1))?.id)?.disclosure ?? search).focus();
+  if (deleted) focusNear(index);
 }
 
 async function askToWipe() {

@@ -12,12 +12,15 @@ export function plain(text) {
   return shown.length <= 21 ? shown : text;
 }
 
-/** At most four digits, for axes and averages. */
+/** At most four digits, for axes and averages; with an exponent where that would take many zeros. */
 export function brief(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+  const size = Math.abs(value);
+  // Beyond these there are no words for thousands of thousands, only digits.
+  if (value !== 0 && (size < 1e-4 || size >= 1e15)) return value.toExponential(3).replace(/\.?0+e/, "e");
   return value.toLocaleString("en", {
     maximumSignificantDigits: 4,
-    notation: Math.abs(value) >= 1e6 ? "compact" : "standard",
+    notation: size >= 1e6 ? "compact" : "standard",
   });
 }
 

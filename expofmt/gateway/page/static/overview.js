@@ -1,25 +1,32 @@
 /** All groups as the page knows them, and the choice among them. No element is touched here. */
 
+import { labelText, visible } from "./text.js";
+
 // The host 9 stands before the host 10.
 const collator = new Intl.Collator("en", { numeric: true });
 
 /** What the gateway answered, with its tables looked up. */
 export function decoded(answer) {
-  const families = answer.families.map(([name, type, help]) => ({ name, type, help, folded: name.toLowerCase() }));
+  const families = answer.families.map(([name, type, help]) => ({ name, type, help, folded: folded(name, visible(name)) }));
   const sets = answer.sets.map((places) => places.map((place) => families[place]));
   const groups = answer.groups.map((group) => ({
     ...group,
     // What the address of this page calls the group; without a path of its own, anything that is unique.
     id: group.path?.replace(/^metrics\//, "") ?? JSON.stringify(group.labels),
     families: sets[group.set],
-    folded: group.labels
-      .map(([name, value]) => `${name}=${value}`)
-      .join("\n")
-      .replaceAll('"', "")
-      .toLowerCase(),
+    folded: folded(
+      group.labels.map(([name, value]) => `${name}=${value}`).join("\n"),
+      group.labels.map(labelText).join("\n"),
+    ),
   }));
   // By job, which stands first, and then by the other labels.
   return groups.sort((a, b) => collator.compare(a.folded, b.folded));
+}
+
+/** What a search looks in: the text as it was pushed, and as it is shown. */
+function folded(pushed, shown) {
+  const [one, other] = [pushed, shown].map((text) => text.replaceAll('"', "").toLowerCase());
+  return one === other ? one : `${one}\n${other}`;
 }
 
 /** The words of a search; quotes count for nothing, here and in the groups, so that what is shown can be searched for. */
