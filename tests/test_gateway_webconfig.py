@@ -68,6 +68,7 @@ def write_pair(folder: Path, certificate: trustme.LeafCert) -> None:
         (TLS + "client_auth_type: VerifyClientCertIfGiven}", "takes a client_ca_file or client_ca"),
         (TLS + "client_ca_file: c}", "has no effect without a client_auth_type"),
         (TLS + "client_allowed_sans: [a]}", "client_allowed_sans takes the client_auth_type"),
+        (TLS + "client_allowed_sans: []}", "web.yml:1: client_allowed_sans lets nobody in without a name"),
         (TLS + "cipher_suites: [RC4]}", "web.yml:1: unknown cipher suite `RC4` in cipher_suites"),
         (TLS + "cipher_suites: RC4}", "web.yml:1: cipher_suites: expected a list"),
         (TLS + "curve_preferences: [X25519, CurveP256]}", "curve_preferences: Python's ssl takes one curve only"),
@@ -110,7 +111,7 @@ tls_server_config:
   key_file: tls.key
   client_auth_type: RequireAndVerifyClientCert
   client_ca_file: {pair}/ca.crt
-  client_allowed_sans: [db1, 10.0.0.1]
+  client_allowed_sans: [db1, 10.0.0.1, "2001:db8::1"]
   min_version: TLS12
   max_version: TLS12
   cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_RSA_WITH_AES_128_CBC_SHA]
@@ -138,6 +139,7 @@ rate_limit: {{interval: 1m30s, burst: 5}}
         "AES128-SHA",
     }
     assert config.tls.admits({"subjectAltName": (("DNS", "other"), ("IP Address", "10.0.0.1"))})
+    assert config.tls.admits({"subjectAltName": (("IP Address", "2001:DB8:0:0:0:0:0:1"),)})
     assert not config.tls.admits({"subjectAltName": (("DNS", "db2"),)})
     assert not config.tls.admits(None)
 
@@ -157,7 +159,7 @@ def test_certificates_may_be_part_of_the_file(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda folder: (folder / "tls.key").unlink(), "tls.key: No such file or directory"),
-        (lambda folder: (folder / "tls.crt").write_text("x"), "tls.crt, "),
+        (lambda folder: (folder / "tls.crt").write_text("x"), "tls.key: no certificate and key (PEM) that can be read"),
         (lambda folder: write_key(folder, CA.issue_cert("b")), "KEY_VALUES_MISMATCH"),
         (lambda folder: (folder / "ca.crt").write_text(""), "ca.crt: "),
         (lambda folder: encrypt_key(folder), "the key is encrypted: write it without a password"),

@@ -87,6 +87,7 @@ class Connection(HttpToolsProtocol):
         self.timeout_keep_alive = limits.idle_seconds  # type: ignore[assignment]
         self._limits = limits
         self._admits = admits
+        self._is_stranger = False
         # Of the message that is being received: whether there is one, whether it is still at its headers, and their
         # size; a first line that is not all there yet; a method that llhttp does not know.
         self._open = False
@@ -110,9 +111,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._writer = _Writer(self, transport)
         self._deadline = self.loop.time() + self._limits.header_seconds
-        if self._admits is not None and not self._admits(transport.get_extra_info("peercert")):
-            self._ended = True
-            transport.abort()
+        self._is_stranger = self._admits is not None and not self._admits(transport.get_extra_info("peercert"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
@@ -150,7 +149,9 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
-            if self._lingering or not (self._open or self._line) or self._is_discarding():
+            if self._lingering and not unsent:
+                self.transport.close()  # unlike an abrupt end, TLS has a word for that
+            elif self._lingering or not (self._open or self._line) or self._is_discarding():
                 self.transport.abort()
             else:
                 self._refuse(408)
@@ -260,6 +261,9 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._check_version()
+        if self._is_stranger:
+            self._refuse(403, "no name of the client's certificate is in client_allowed_sans")
+            raise _RefusedError
         target, self.url = self.url, b"/"  # uvicorn takes apart what it can, and decodes as ASCII
         super().on_headers_complete()
         self.cycle.transport = self._writer  # type: ignore[assignment]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -18,6 +17,7 @@ from .asgi import ASGIApp
 from .connection import Connection, TimeLimits
 from .listeners import shown
 from .logs import Handler, Log
+from .tls import HandshakeError
 from .webconfig import WebConfigError, WebConfigFile, authenticated
 
 __all__ = ["Server"]
@@ -29,6 +29,8 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _LOGGERS: Final = ("uvicorn.error", "asyncio")
 # The first byte of a TLS connection.
 _HANDSHAKE: Final = b"\x16"
+# An alert, which ends a handshake.
+_INTERNAL_ERROR: Final = b"\x15\x03\x03\x00\x02\x02\x50"
 # As Go answers, to the byte.
 _NOT_TLS: Final = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
@@ -198,22 +200,43 @@ class _TLSListener:
         try:
             async with asyncio.timeout(self._seconds):
                 first = await self._first_byte(client)
-                if first == _HANDSHAKE and (context := self._file.tls_context()) is not None:
-                    await self._loop.connect_accepted_socket(self._connection, client, ssl=context)
-                    return
-                if first.isalpha():
-                    await self._loop.sock_sendall(client, _NOT_TLS)
-                    client.shutdown(socket.SHUT_WR)
-                    while await self._loop.sock_recv(client, 65536):
-                        pass
+                if first == _HANDSHAKE:
+                    if await self._shake_hands(client):
+                        return
+                elif first.isalpha():
+                    await self._say_last(client, _NOT_TLS)
         except asyncio.CancelledError:
             client.close()
             raise
-        except WebConfigError as error:
-            self._log("error", "the web configuration cannot be used", {"err": str(error)})
-        except (OSError, TimeoutError, ssl.SSLError) as error:
+        except (OSError, TimeoutError) as error:
             self._log("debug", "a connection did not come to be", {"err": str(error) or type(error).__name__})
         client.close()
+
+    async def _shake_hands(self, client: socket.socket) -> bool:
+        """Whether the connection has come to be, and the socket is that of its transport."""
+        try:
+            context = self._file.tls_context()
+        except WebConfigError as error:
+            self._log("error", "the web configuration cannot be used", {"err": str(error)})
+            context = None
+        if context is None:
+            await self._say_last(client, _INTERNAL_ERROR)
+            return False
+        # asyncio closes the socket where the handshake fails, which must stay open until the client knows why.
+        with client.dup() as held:
+            try:
+                await self._loop.connect_accepted_socket(self._connection, client, ssl=context)
+            except HandshakeError as error:
+                await self._say_last(held, error.alert)
+                raise
+        return True
+
+    async def _say_last(self, client: socket.socket, data: bytes) -> None:
+        """Send it, and wait until the client goes away: closing a socket that has unread data would make it a reset."""
+        await self._loop.sock_sendall(client, data)
+        client.shutdown(socket.SHUT_WR)
+        while await self._loop.sock_recv(client, 65536):
+            pass
 
     async def _first_byte(self, client: socket.socket) -> bytes:
         """What the client sends first, which is left to be read; empty if it goes away."""

@@ -24,12 +24,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from ..quoting import visible
 from .asgi import ASGIApp, Message, Receive, Send
+from .tls import ServerContext
 
 __all__ = [
     "RateLimit",
@@ -176,7 +178,7 @@ class TLSConfig:
 
     def context(self) -> ssl.SSLContext:
         """What a server is to wrap its connections with. Raises WebConfigError."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[self.min_version]
         context.maximum_version = _VERSIONS[self.max_version]
         if not self.prefer_server_cipher_suites:
@@ -211,7 +213,12 @@ class TLSConfig:
         if not self.client_allowed_sans:
             return True
         names = (certificate or {}).get("subjectAltName", ())
-        return any(name in self.client_allowed_sans for _, name in names)
+        return any(_san_text(kind, name) in self.client_allowed_sans for kind, name in names)
+
+
+def _san_text(kind: str, name: Any) -> Any:
+    """A name of a certificate as Go writes it: Python spells all of an IPv6 address out."""
+    return str(ip_address(name)) if kind == "IP Address" and ":" in name else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +293,8 @@ class _Reader:
                     found[name] = str(self.folder / text) if text else ""
                 case "client_allowed_sans":
                     found[name] = frozenset(self._texts(value, name))
+                    if not found[name]:
+                        self._fail(value, "client_allowed_sans lets nobody in without a name")
                 case "cipher_suites":
                     found[name] = self._texts(value, name)
                     for suite in found[name]:
@@ -528,7 +537,9 @@ def _named(what: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as error:
-        raise WebConfigError(f"{visible(what)}: {error.reason or error}") from None
+        unreadable = "PEM lib" in str(error)
+        reason = "no certificate and key (PEM) that can be read" if unreadable else error.reason or error
+        raise WebConfigError(f"{visible(what)}: {reason}") from None
     except ValueError as error:
         raise WebConfigError(f"{visible(what)}: {error}") from None
 
