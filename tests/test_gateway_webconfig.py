@@ -14,15 +14,8 @@ import bcrypt
 import pytest
 import trustme
 
-from expofmt.gateway import webconfig
-from expofmt.gateway.webconfig import (
-    RateLimit,
-    WebConfig,
-    WebConfigError,
-    WebConfigFile,
-    authenticated,
-    duration_ns,
-)
+from expofmt.gateway.durations import duration_ns
+from expofmt.gateway.webconfig import RateLimit, WebConfig, WebConfigError, WebConfigFile, authenticated, passwords
 
 TLS = "tls_server_config: {cert_file: a, key_file: b, "
 CA = trustme.CA()
@@ -245,13 +238,13 @@ def asked(layer: Any, *authorizations: bytes) -> list[tuple[int, dict[bytes, byt
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The passwords that are computed from then on."""
     computed: list[bytes] = []
-    fits = webconfig._fits
+    fits = passwords._fits
 
     def counting(password: bytes, hash: bytes) -> bool:
         computed.append(password)
         return fits(password, hash)
 
-    monkeypatch.setattr(webconfig, "_fits", counting)
+    monkeypatch.setattr(passwords, "_fits", counting)
     return computed
 
 
@@ -308,7 +301,7 @@ def test_a_password_is_computed_once_however_many_ask(file: WebConfigFile, monke
 
 
 def test_guesses_make_no_right_password_be_forgotten(file: WebConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webconfig, "_REMEMBERED", 4)
+    monkeypatch.setattr(passwords, "_REMEMBERED", 4)
     computed = counted(monkeypatch)
     layer = authenticated(app, file)
     asked(layer, basic("ann", "a:b"))
