@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,12 +19,16 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from .webconfig import Presence
+
 __all__ = ["MAX_HEADER_BYTES", "Connection", "TimeLimits", "refusal"]
 
 # Go's default, about which clients know.
 MAX_HEADER_BYTES: Final = 1 << 20
 # How long a client that was refused has to read why.
 _LINGER_SECONDS: Final = 2.0
+# How long a server that stops waits for a client to say good-bye, as TLS has it.
+_GOODBYE_SECONDS: Final = 1.0
 # A head is sent with a body that is no larger.
 _SMALL: Final = 64 * 1024
 
@@ -69,7 +73,7 @@ class _RefusedError(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """Serves the requests of one connection, one after the other; ``admits`` is asked about the client's certificate.
+    """Serves the requests of one connection, one after the other; ``admits`` is asked about the client.
 
     Who makes connections calls :meth:`watch` on each about once a second.
     """
@@ -80,7 +84,7 @@ class Connection(HttpToolsProtocol):
         server_state: ServerState,
         *,
         limits: TimeLimits,
-        admits: Callable[[Mapping[str, Any] | None], bool] | None = None,
+        admits: Callable[[asyncio.Transport], bool] | None = None,
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self.parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
@@ -104,6 +108,7 @@ class Connection(HttpToolsProtocol):
         # What is to be sent, and since when it is no less.
         self._unsent = 0
         self._unsent_since = 0.0
+        self._stopping = False
 
     # ---------------------------------------------------------------------------------------------------- connection
 
@@ -111,7 +116,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._writer = _Writer(self, transport)
         self._deadline = self.loop.time() + self._limits.header_seconds
-        self._is_stranger = self._admits is not None and not self._admits(transport.get_extra_info("peercert"))
+        self._is_stranger = self._admits is not None and not self._admits(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
@@ -138,7 +143,15 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """End the connection once it has answered what it has been asked."""
         self._writer.flush()
+        self._stopping = True
+        self._unsent_since = self.loop.time()
         super().shutdown()
+
+    def presence(self) -> Presence:
+        """Whether there is a client to be answered."""
+        if self.transport.is_closing():
+            return Presence.GONE
+        return Presence.SILENT if self._eof else Presence.THERE
 
     def watch(self, now: float) -> None:
         """End the connection if it is beyond a limit; ``now`` is by the event loop's clock."""
@@ -146,6 +159,10 @@ class Connection(HttpToolsProtocol):
         if unsent != self._unsent:
             self._unsent, self._unsent_since = unsent, now
         elif unsent and now > self._unsent_since + self._limits.body_seconds:
+            self.transport.abort()
+        is_done = self._stopping and not unsent and self.transport.is_closing()
+        if is_done and now > self._unsent_since + _GOODBYE_SECONDS:
+            # Many clients read nothing while they wait, and do not see that they are to say good-bye.
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
@@ -162,6 +179,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or self._lingering:
             return
         if self._eof or (not self._open and not self._last_word):
+            self._unsent_since = self.loop.time()
             self.transport.close()
             return
         self._ended = self._lingering = True
@@ -268,6 +286,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.transport = self._writer  # type: ignore[assignment]
         scope: Any = self.scope
+        scope["expofmt.presence"] = self.presence
         scope["raw_path"], _, scope["query_string"] = target.partition(b"?")
         if self._method:
             scope["method"], self._method = self._method, ""

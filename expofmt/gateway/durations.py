@@ -7,6 +7,8 @@ from typing import Final
 
 __all__ = ["duration_ns", "duration_text"]
 
+# Enough for each duration; Python itself reads some thousands of digits, and no more.
+_CHARACTERS: Final = 64
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _UNITS_NS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 
@@ -19,6 +21,8 @@ def duration_ns(text: str) -> int:
     """
     if text == "0":
         return 0
+    if len(text) > _CHARACTERS:
+        raise ValueError(f"`{text[:_CHARACTERS]}...` is no duration: write it with fewer digits, such as 5m or 1h30m")
     parts = _DURATION.findall(text)
     if not parts or "".join(map("".join, parts)) != text:
         raise ValueError(f"`{text}` is no duration: write a number and a unit, such as 5m, 1h30m or 100ms")

@@ -6,16 +6,16 @@ import base64
 import binascii
 import time
 import warnings
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from ..asgi import ASGIApp, Message, Receive, Send
 from .errors import WebConfigError
 from .file import WebConfigFile
-from .passwords import Passwords
+from .passwords import BusyError, Passwords
 from .reading import RateLimit
 
-__all__ = ["authenticated"]
+__all__ = ["Authenticated"]
 
 
 class _Bucket:
@@ -35,42 +35,64 @@ class _Bucket:
         return True
 
 
-def authenticated(app: ASGIApp, file: WebConfigFile, /, *, on_error: Callable[[str], None] = warnings.warn) -> ASGIApp:
+class Authenticated:
     """An ASGI application that lets those requests through to ``app`` that the file admits, and adds its headers.
 
     Each request is measured by the file as it is then: 500 if it makes no sense, which ``on_error`` is told, 429 beyond
-    its rate, 401 without the name and password of one of its users, whatever is asked for. For one event loop.
+    its rate, 401 without the name and password of one of its users, whatever is asked for, 503 where too many passwords
+    wait to be computed. A server may tell by ``scope["expofmt.presence"]``, a function, whether the client is still
+    there. For one event loop.
     """
-    passwords = Passwords()
-    bucket: _Bucket | None = None
 
-    async def layer(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        nonlocal bucket
+    def __init__(
+        self, app: ASGIApp, file: WebConfigFile, /, *, on_error: Callable[[str], None] = warnings.warn
+    ) -> None:
+        self._app = app
+        self._file = file
+        self._on_error = on_error
+        self._passwords = Passwords()
+        self._bucket: _Bucket | None = None
+
+    def close(self) -> None:
+        """Answer those who wait for their passwords to be computed, and compute no more."""
+        self._passwords.close()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer a request, or have it answered."""
         if scope["type"] != "http":
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         try:
-            config = file.config()
+            config = self._file.config()
         except WebConfigError as error:
-            on_error(str(error))
+            self._on_error(str(error))
             await _refuse(send, 500, "Internal Server Error")
             return
         if config.headers:
             send = _with_headers(send, config.headers)
         if config.rate_limit is not None:
-            if bucket is None or bucket.limit != config.rate_limit:
-                bucket = _Bucket(config.rate_limit)
-            if not bucket.admits(time.monotonic_ns()):
+            if self._bucket is None or self._bucket.limit != config.rate_limit:
+                self._bucket = _Bucket(config.rate_limit)
+            if not self._bucket.admits(time.monotonic_ns()):
                 await _refuse(send, 429, "Too Many Requests")
                 return
         if config.users:
-            given = _credentials(scope["headers"])
-            if given is None or not await passwords.fit(config.users, *given):
+            try:
+                fits = await self._fits(config.users, scope)
+            except BusyError:
+                await _refuse(send, 503, "too many passwords to check at once: try again", (b"retry-after", b"1"))
+                return
+            if not fits:
                 await _refuse(send, 401, "Unauthorized", (b"www-authenticate", b"Basic"))
                 return
-        await app(scope, receive, send)
+        await self._app(scope, receive, send)
 
-    return layer
+    async def _fits(self, users: Mapping[bytes, bytes], scope: MutableMapping[str, Any]) -> bool:
+        given = _credentials(scope["headers"])
+        if given is None:
+            return False
+        known = {"presence": presence} if (presence := scope.get("expofmt.presence")) else {}
+        return await self._passwords.fit(users, *given, address=(scope.get("client") or ("",))[0], **known)
 
 
 def _credentials(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes, bytes] | None:

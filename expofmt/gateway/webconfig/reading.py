@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from ...quoting import visible
 from ..durations import duration_ns
 from .errors import WebConfigError
-from .tls_server import CLIENT_AUTH, CURVES, NO_CLIENT, VERSIONS, TLSConfig, is_suite
+from .tls_server import CLIENT_AUTH, CURVES, NO_CLIENT, VERSIONS, TLSConfig, is_suite, plain_name
 
 __all__ = ["RateLimit", "WebConfig"]
 
@@ -28,6 +28,10 @@ _HEADERS: Final[Mapping[str, frozenset[str] | None]] = {
     "X-XSS-Protection": None,
 }
 _HASH: Final = re.compile(rb"\$2[aby]\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
+# What no text here has: characters that are none, and those that files and headers cannot be named by.
+_CONTROL: Final = re.compile(r"[^\t\n\r\x20-\x7e\x80-\ud7ff\ue000-\U0010ffff]")
+# Enough for all counts, and few enough to be shown.
+_DIGITS: Final = 18
 _NULL: Final = "tag:yaml.org,2002:null"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 
@@ -48,12 +52,15 @@ class RateLimit:
 class WebConfig:
     """What a file says. ``users`` are names and bcrypt hashes; ``headers`` are added to each response.
 
-    >>> WebConfig().users
-    {}
+    A file that says nothing of users, for which that is ``None``, admits everybody, as does one that says there are
+    none.
+
+    >>> WebConfig.parse(b"").users, WebConfig.parse(b"basic_auth_users: {}").users
+    (None, {})
     """
 
     tls: TLSConfig | None = None
-    users: Mapping[bytes, bytes] = field(default_factory=dict)
+    users: Mapping[bytes, bytes] | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
     rate_limit: RateLimit | None = None
 
@@ -84,6 +91,8 @@ class _Reader:
         yaml = _module("yaml", "PyYAML")
         try:
             root = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
+        except RecursionError:
+            raise WebConfigError(f"{self.filename}: is nested too deeply") from None
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise WebConfigError(f"{self.filename}:{line}: is not UTF-8") from None
@@ -99,7 +108,7 @@ class _Reader:
         )
         return WebConfig(
             self._tls(sections["tls_server_config"]) if "tls_server_config" in sections else None,
-            self._users(sections["basic_auth_users"]) if "basic_auth_users" in sections else {},
+            self._users(sections["basic_auth_users"]) if "basic_auth_users" in sections else None,
             self._headers(sections["http_server_config"]) if "http_server_config" in sections else (),
             self._rate_limit(sections["rate_limit"]) if "rate_limit" in sections else None,
         )
@@ -114,8 +123,12 @@ class _Reader:
                 case "cert_file" | "key_file" | "client_ca_file":
                     text = self._text(value, name)
                     found[name] = str(self.folder / text) if text else ""
+                case "cert" | "key" | "client_ca":
+                    found[name] = self._text(value, name)
+                    if not found[name].isascii():
+                        self._fail(value, f"{name}: is no PEM, which has ASCII characters only")
                 case "client_allowed_sans":
-                    found[name] = frozenset(self._texts(value, name))
+                    found[name] = frozenset(map(plain_name, self._texts(value, name)))
                     if not found[name]:
                         self._fail(value, "client_allowed_sans lets nobody in without a name")
                 case "cipher_suites":
@@ -153,7 +166,7 @@ class _Reader:
 
     def _check_client_auth(self, node: Any, options: Mapping[str, Any], found: dict[str, Any]) -> None:
         self._check_one_of(node, found, "client_ca", "client_ca_file")
-        policy = found["client_auth_type"] = found.get("client_auth_type") or NO_CLIENT
+        policy = found.get("client_auth_type") or NO_CLIENT
         where = options.get("client_auth_type", node)
         known = ", ".join(CLIENT_AUTH)
         if policy in _UNVERIFIED:
@@ -176,13 +189,17 @@ class _Reader:
         if all(found.get(name) for name in names):
             self._fail(node, f"tls_server_config has both {' and '.join(names)}: give one of them")
 
-    def _users(self, node: Any) -> dict[bytes, bytes]:
+    def _users(self, node: Any) -> dict[bytes, bytes] | None:
+        if node.tag == _NULL:
+            return None
         _module("bcrypt", "bcrypt")
         users = {}
         for name, value in self._options(node, "basic_auth_users", None).items():
             hash = self._text(value, name).encode()
             if not _HASH.fullmatch(hash):
                 self._fail(value, f"the password of user `{name}` is no bcrypt hash: make one with htpasswd -nBC 10")
+            if ":" in name:
+                self._fail(value, f"user `{name}` can never come in: HTTP ends a user's name at the first colon")
             users[name.encode()] = hash
         return users
 
@@ -211,8 +228,8 @@ class _Reader:
         except ValueError as error:
             self._fail(options["interval"], f"interval: {error}")
         text = self._text(options["burst"], "burst") if "burst" in options else "0"
-        if not text.isdecimal() or not text.isascii():
-            self._fail(options["burst"], f"burst: `{text}` is no count")
+        if not text.isdecimal() or not text.isascii() or len(text) > _DIGITS:
+            self._fail(options["burst"], f"burst: `{text[: _DIGITS + 1]}` is no count of up to {_DIGITS} digits")
         if not interval:
             return None
         if int(text) < 1:
@@ -243,6 +260,8 @@ class _Reader:
     def _text(self, node: Any, name: str) -> str:
         if node.id != "scalar":
             self._fail(node, f"{name}: expected a text")
+        if _CONTROL.search(node.value):
+            self._fail(node, f"{name}: has a character that no text here may have")
         return "" if node.tag == _NULL else str(node.value)
 
     def _bool(self, node: Any, name: str) -> bool:

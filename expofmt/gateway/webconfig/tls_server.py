@@ -14,9 +14,8 @@ from typing import Any, Final, NoReturn
 from ...quoting import visible
 from ..tls import ServerContext
 from .errors import WebConfigError
-from .watched import read
 
-__all__ = ["CLIENT_AUTH", "CURVES", "NO_CLIENT", "VERSIONS", "TLSConfig", "is_suite"]
+__all__ = ["CLIENT_AUTH", "CURVES", "NO_CLIENT", "VERSIONS", "TLSConfig", "is_suite", "plain_name"]
 
 NO_CLIENT: Final = "NoClientCert"
 CLIENT_AUTH: Final[Mapping[str, ssl.VerifyMode]] = {
@@ -39,7 +38,7 @@ class TLSConfig:
     """The section ``tls_server_config``. Of a certificate, a key and the clients' CAs, each is a file or PEM text.
 
     >>> TLSConfig(cert="-----BEGIN CERTIFICATE-----", key_file="tls.key").client_auth_type
-    'NoClientCert'
+    ''
     """
 
     cert: str = ""
@@ -48,13 +47,22 @@ class TLSConfig:
     key_file: str = ""
     client_ca: str = ""
     client_ca_file: str = ""
-    client_auth_type: str = NO_CLIENT
+    client_auth_type: str = ""
     client_allowed_sans: frozenset[str] = frozenset()
     min_version: str = "TLS12"
     max_version: str = "TLS13"
     cipher_suites: tuple[str, ...] = ()
     prefer_server_cipher_suites: bool = True
     curve_preferences: tuple[str, ...] = ()
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether clients are to show certificates.
+
+        >>> TLSConfig(client_auth_type="VerifyClientCertIfGiven").asks_for_certificates
+        True
+        """
+        return self.client_auth_type not in ("", NO_CLIENT)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -82,14 +90,12 @@ class TLSConfig:
         with ExitStack() as files:
             cert = self.cert_file or files.enter_context(_as_file(self.cert))
             key = self.key_file or files.enter_context(_as_file(self.key))
-            for name in self.files:
-                read(name)  # of a file that cannot be read, OpenSSL does not say which it is
             with _named(f"{self.cert_file or 'cert'}, {self.key_file or 'key'}"):
                 context.load_cert_chain(cert, key, password=_no_password)
             if self.client_ca or self.client_ca_file:
                 with _named(self.client_ca_file or "client_ca"):
                     context.load_verify_locations(self.client_ca_file or None, cadata=self.client_ca or None)
-        context.verify_mode = CLIENT_AUTH[self.client_auth_type]
+        context.verify_mode = CLIENT_AUTH[self.client_auth_type or NO_CLIENT]
         context.set_alpn_protocols(["http/1.1"])
         return context
 
@@ -102,7 +108,7 @@ class TLSConfig:
         if not self.client_allowed_sans:
             return True
         names = (certificate or {}).get("subjectAltName", ())
-        return any(_san_text(kind, name) in self.client_allowed_sans for kind, name in names)
+        return any(plain_name(str(name)) in self.client_allowed_sans for _, name in names)
 
 
 def is_suite(name: str) -> bool:
@@ -114,9 +120,16 @@ def is_suite(name: str) -> bool:
     return name in _TLS13_SUITES or _SUITE.fullmatch(name) is not None
 
 
-def _san_text(kind: str, name: Any) -> Any:
-    """A name of a certificate as Go writes it: Python spells all of an IPv6 address out."""
-    return str(ip_address(name)) if kind == "IP Address" and ":" in name else name
+def plain_name(name: str) -> str:
+    """A name that may be in a certificate; IP addresses, which one can write in several ways, in the usual one.
+
+    >>> plain_name("2001:DB8:0:0:0:0:0:1"), plain_name("db1")
+    ('2001:db8::1', 'db1')
+    """
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name
 
 
 @contextmanager
