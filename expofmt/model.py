@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import pairwise
 from operator import index
-from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, overload
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, TypeGuard, overload
 
 from .formats import Format
 from .names import is_legacy_metric_name, quote
@@ -783,8 +783,13 @@ class MetricFamily:
         >>> len(MetricFamily.gauge("a", 1).with_samples([]).samples)
         0
         """
-        held = samples if isinstance(samples, Samples) else _pack(samples)
+        held = samples if _is_like(samples, self.samples) else _pack(samples)
         return MetricFamily._of(self.name, self.type, self.help, self.unit, held)
+
+
+def _is_like(samples: Iterable[Sample], held: Samples) -> TypeGuard[Samples]:
+    """Whether these are Samples. Most are of the type of others, and an abstract class takes long to answer."""
+    return type(samples) is type(held) or isinstance(samples, Samples)
 
 
 _set_family_name, _set_family_type, _set_family_help, _set_family_unit, _set_family_samples = (
@@ -880,7 +885,8 @@ class Exposition(Mapping[str, MetricFamily]):
         return iter(self._families)
 
     def __len__(self) -> int:
-        return len(self._families)
+        # Whoever only asks how many there are need not wait until each is an object.
+        return len(self._families if self._scanned is None else self._scanned)
 
     def __contains__(self, name: object) -> bool:
         return name in self._families

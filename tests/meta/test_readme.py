@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import expofmt
+from expofmt.gateway.webconfig import WebConfig
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -39,6 +40,14 @@ def test_each_public_name_is_told_of() -> None:
 
 def test_each_block_says_its_language() -> None:
     assert [line for line, language, _ in blocks() if not language] == []
+
+
+def test_the_web_configuration_is_one() -> None:
+    [text] = [text for _, language, text in blocks() if language == "yaml"]
+    config = WebConfig.parse(text.encode())
+    assert config.tls is not None
+    assert config.users.keys() == {b"alice"}
+    assert len(config.headers) == 1
 
 
 def test_python(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
