@@ -14,7 +14,9 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 import pytest
+import trustme
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization as formats
 
 from expofmt import Format, GroupingKey, GroupStore, MetricFamily, ParseError, render
 from expofmt.cli import group
@@ -515,6 +517,74 @@ def test_https_where_http_is_spoken(pauses: list[float]) -> None:
         result = run("push", gateway.url.replace("http", "https"), "--job", "j")
     assert (result.exit_code, pauses, gateway.asked) == (3, [], [])
     assert ": TLS: " in result.stderr
+
+
+# --------------------------------------------------------------------------------------------------------- certificates
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate, its key, as it is and encrypted, and the key of another."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("client")
+    certificate.cert_chain_pems[0].write_to_path(folder / "client.pem")
+    certificate.private_key_pem.write_to_path(folder / "client.key")
+    authority.issue_cert("other").private_key_pem.write_to_path(folder / "other.key")
+    key = formats.load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    encrypted = key.private_bytes(
+        formats.Encoding.PEM, formats.PrivateFormat.PKCS8, formats.BestAvailableEncryption(b"pass phr\xc3\xa4se")
+    )
+    (folder / "encrypted.key").write_bytes(encrypted)
+    (folder / "passphrase").write_text("pass phräse\n", "utf-8")
+    (folder / "nonsense").write_bytes(b"no\xff PEM")
+    return folder
+
+
+WITH_KEY = ["--cert", "client.pem", "--key", "encrypted.key"]
+UNREADABLE = "client.pem, {}: no certificate and key (PEM) that can be read"
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "message"),
+    [
+        (WITH_KEY, {}, "encrypted.key: the key is encrypted: its pass phrase is missing (EXPOFMT_KEY_PASSWORD, "),
+        (WITH_KEY, {"EXPOFMT_KEY_PASSWORD": "no"}, UNREADABLE.format("encrypted.key") + ": is the pass phrase right?"),
+        (WITH_KEY, {"EXPOFMT_KEY_PASSWORD": ""}, UNREADABLE.format("encrypted.key") + ": is the pass phrase right?"),
+        (WITH_KEY, {"EXPOFMT_KEY_PASSWORD": "x" * 2000}, "encrypted.key: password cannot be longer than 1024 bytes"),
+        ([*WITH_KEY, "--key-password-file", "nonsense"], {}, "nonsense: 'utf-8' codec can't decode byte"),
+        ([*WITH_KEY, "--key-password-file", "."], {}, "Invalid value for '--key-password-file'"),
+        (["--cert", "client.pem", "--key", "nonsense"], {}, UNREADABLE.format("nonsense") + "\n"),
+        (["--cert", "client.pem"], {}, "expofmt: client.pem: no certificate and key (PEM) that can be read\n"),
+        (["--cert", "client.pem", "--key", "other.key"], {}, "client.pem, other.key: key values mismatch\n"),
+    ],
+)
+def test_a_key_that_is_of_no_use(
+    options: list[str], environment: dict[str, str], message: str, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(certificates)
+    result = run("push", "https://localhost:1", "--job", "j", *options, environment=environment)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [
+        (["--key-password-file", "passphrase"], {}),
+        ([], {"EXPOFMT_KEY_PASSWORD": "pass phräse"}),
+        ([], {"EXPOFMT_KEY_PASSWORD_FILE": "passphrase", "EXPOFMT_KEY_PASSWORD": "of no account"}),
+    ],
+)
+def test_the_pass_phrase_of_a_key(
+    options: list[str], environment: dict[str, str], certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key can be used: what is missing is a gateway."""
+    monkeypatch.chdir(certificates)
+    result = run(
+        "push", "https://127.0.0.1:1", "--job", "j", "--retries=0", *WITH_KEY, *options, environment=environment
+    )
+    assert (result.exit_code, result.stderr) == (3, "expofmt: https://127.0.0.1:1/metrics/job/j: Connection refused\n")
 
 
 # ------------------------------------------------------------------------------------------------------------ redirects

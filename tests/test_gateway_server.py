@@ -472,6 +472,71 @@ def test_passwords_that_wait_to_be_computed_do_not_hold_up_the_end(tmp_path: Pat
         assert {received(client)[:13] for client in clients[1:]} == {b"HTTP/1.1 401 ", b"HTTP/1.1 503 "}
 
 
+def test_what_becomes_of_a_client_without_a_certificate_is_told(tmp_path: Path) -> None:
+    """Even while it is still sending."""
+    write_certificate(tmp_path, CA.issue_cert("localhost"))
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config: {cert_file: tls.crt, key_file: tls.key, client_ca_file: ca.crt, "
+        "client_auth_type: RequireAndVerifyClientCert}\n"
+    )
+    with serving("--web.config.file", tmp_path / "web.yml") as running:
+        url = f"https://localhost:{running.port}"
+        command = [sys.executable, "-m", "expofmt", "push", url, "--job=j", "--no-check", f"--cacert={tmp_path}/ca.crt"]
+        for size in (1, 1_000_000):
+            done = subprocess.run(command, input=b"m 1\n" * size, stderr=subprocess.PIPE, check=False)
+            assert done.returncode == 3
+            assert done.stderr.decode() == f"expofmt: {url}/metrics/job/j: TLS: alert certificate required\n"
+
+
+def test_files_that_are_replaced_while_clients_push(tmp_path: Path) -> None:
+    """Key and certificate are in one file, and files are replaced as a whole: so nobody who may come in is refused."""
+
+    def replace(name: str, data: bytes) -> None:
+        (tmp_path / "new").write_bytes(data)
+        (tmp_path / "new").replace(tmp_path / name)
+
+    def install(certificate: trustme.LeafCert, password: bytes) -> None:
+        replace("both.pem", certificate.private_key_and_cert_chain_pem.bytes())
+        ann, bob = (bcrypt.hashpw(word, bcrypt.gensalt(4)).decode() for word in (b"secret", password))
+        tls = "tls_server_config: {cert_file: both.pem, key_file: both.pem}"
+        replace("web.yml", f"{tls}\nbasic_auth_users: {{ann: {ann}, bob: {bob}}}\n".encode())
+
+    certificates = [CA.issue_cert("localhost") for _ in range(2)]
+    install(certificates[0], b"old")
+    context = ssl.create_default_context()
+    CA.configure_trust(context)
+    statuses: dict[str, list[int]] = {"ann:secret": [], "bob:old": [], "bob:new": [], "eve:": []}
+    done = threading.Event()
+
+    def keep_pushing(port: int, credentials: str) -> None:
+        headers = {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
+        while not done.is_set():
+            # Two on a connection, so that some outlast a change.
+            with closing(http.client.HTTPSConnection("localhost", port, timeout=PATIENCE, context=context)) as client:
+                for _ in range(2):
+                    client.request("PUT", f"/metrics/job/{credentials[:3]}", b"m 1\n", headers)
+                    response = client.getresponse()
+                    response.read()
+                    statuses[credentials].append(response.status)
+
+    with serving("--web.config.file", tmp_path / "web.yml") as running:
+        threads = {each: Thread(target=keep_pushing, args=(running.port, each)) for each in statuses}
+        for thread in threads.values():
+            thread.start()
+        for turn in range(10):
+            install(certificates[turn % 2], (b"old", b"new")[turn % 2])
+            # Each has pushed on a new connection then.
+            enough = {each: len(found) + 3 for each, found in statuses.items()}
+            while any(thread.is_alive() and len(statuses[each]) < enough[each] for each, thread in threads.items()):
+                time.sleep(0.01)
+        done.set()
+        for thread in threads.values():
+            thread.join()
+        found = {each: set(of_each) for each, of_each in statuses.items()}
+        assert found == {"ann:secret": {200}, "bob:old": {200, 401}, "bob:new": {200, 401}, "eve:": {401}}
+        assert not [line for line in running.log if "level=ERROR" in line]
+
+
 def test_a_broken_web_configuration_opens_no_door(tmp_path: Path) -> None:
     hash = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
     path = tmp_path / "web.yml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import ssl
 import time
 import urllib.error
@@ -210,8 +211,12 @@ def _no_answer(error: OSError | HTTPException) -> NoAnswer:
     # Trying again changes nothing about certificates and protocols.
     may_pass = isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError)
     text = (reason.strerror if isinstance(reason, OSError) else None) or str(reason) or type(reason).__name__
-    if isinstance(reason, ssl.SSLError) and reason.reason:
-        text = f"TLS: {reason.reason.replace('_', ' ').lower()}"
+    if isinstance(reason, ssl.SSLEOFError):
+        text = "TLS: the connection was closed"
+    elif isinstance(reason, ssl.SSLError) and reason.reason:
+        # An alert bears the version of TLS that first had it, which is not the one that is spoken.
+        name = re.sub("^(SSL|TLS)V[0-9]+_", "", reason.reason)
+        text = f"TLS: {name.replace('_', ' ').lower()}"
     return NoAnswer(text, may_pass or isinstance(reason, ssl.SSLEOFError))
 
 
@@ -221,8 +226,8 @@ class _PlainConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        # If there is no answer, reading it raises.
-        with suppress(BrokenPipeError, ConnectionResetError):
+        # If there is no answer, reading it raises: with TLS, what the server has to say of the client's certificate.
+        with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             super().send(data)
 
 

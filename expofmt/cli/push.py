@@ -140,7 +140,12 @@ _CLIENT_OPTIONS: Final = (
     ),
     _of_environment("--cacert", type=_file, help="Certificates (PEM) to trust instead of the system's."),
     _of_environment("-E", "--cert", type=_file, help="The client's certificate (PEM), perhaps with its key."),
-    _of_environment("--key", type=_file, help="The key of the client's certificate (PEM, not encrypted)."),
+    _of_environment("--key", type=_file, help="The key of the client's certificate (PEM)."),
+    _of_environment(
+        "--key-password-file",
+        type=_file,
+        help="A file with the pass phrase of a key that is encrypted, if it is not in EXPOFMT_KEY_PASSWORD.",
+    ),
     click.option("-k", "--insecure", is_flag=True, help="Trust any certificate."),
     click.option("-v", "--verbose", is_flag=True, help="Tell of success, of warnings, and of each try."),
 )
@@ -264,6 +269,7 @@ def _client(
     cacert: Path | None,
     cert: Path | None,
     key: Path | None,
+    key_password_file: Path | None,
     insecure: bool,
     verbose: bool,
 ) -> Client:
@@ -282,7 +288,7 @@ def _client(
         timeout=timeout,
         headers={name: given.pop(name, value) for name, value in ours.items()},
         secrets=given,
-        context=_context(cacert, cert, key, insecure),
+        context=_context(cacert, cert, key, _secret(key_password_file, "EXPOFMT_KEY_PASSWORD"), insecure),
         retries=retries,
         on_retry=tell,
         sleep=sleep,
@@ -314,15 +320,23 @@ def _credentials(of_url: Credentials | None, option: str | None, file: Path | No
         raise click.UsageError("--password-file needs a --user")
     else:
         return None
-    if file is not None:
-        try:
-            return found._replace(password=file.read_text("utf-8").removesuffix("\n").removesuffix("\r"))
-        except (OSError, UnicodeDecodeError) as error:
-            _complain(file, error)
-    return found._replace(password=os.environ.get("EXPOFMT_PASSWORD", found.password))
+    secret = _secret(file, "EXPOFMT_PASSWORD")
+    return found if secret is None else found._replace(password=secret)
 
 
-def _context(cacert: Path | None, cert: Path | None, key: Path | None, insecure: bool) -> ssl.SSLContext | None:
+def _secret(file: Path | None, variable: str) -> str | None:
+    """The line in the file, else what the environment has."""
+    if file is None:
+        return os.environ.get(variable)
+    try:
+        return file.read_text("utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        _complain(file, error)
+
+
+def _context(
+    cacert: Path | None, cert: Path | None, key: Path | None, key_password: str | None, insecure: bool
+) -> ssl.SSLContext | None:
     """``None`` is that of the system."""
     if key is not None and cert is None:
         raise click.UsageError("--key needs a --cert")
@@ -338,7 +352,15 @@ def _context(cacert: Path | None, cert: Path | None, key: Path | None, insecure:
         context.verify_mode = ssl.CERT_NONE
     if cert is not None:
         try:
-            context.load_cert_chain(cert, key, _no_password)
+            context.load_cert_chain(cert, key, _no_password if key_password is None else key_password)
+        except ssl.SSLError as error:
+            # Of what is no PEM, or is encrypted by another pass phrase, OpenSSL does not say which file it is.
+            text = (error.reason or str(error)).replace("_", " ").lower()
+            if "pem lib" in text:
+                text = "no certificate and key (PEM) that can be read"
+                text += "" if key_password is None else ": is the pass phrase right?"
+            say(f"{visible(f'{cert}, {key}' if key else str(cert))}: {text}")
+            finish(TROUBLE)
         except (OSError, ValueError) as error:
             _complain(key or cert, error)
     return context
@@ -346,7 +368,7 @@ def _context(cacert: Path | None, cert: Path | None, key: Path | None, insecure:
 
 def _no_password() -> str:
     # Without this, OpenSSL would ask the terminal, which a job does not have.
-    raise ValueError("the key is encrypted")
+    raise ValueError("the key is encrypted: its pass phrase is missing (EXPOFMT_KEY_PASSWORD, --key-password-file)")
 
 
 def _complain(file: Path | None, error: Exception) -> NoReturn:

@@ -1,11 +1,15 @@
-"""The original, for the tests that compare what it answers."""
+"""The original, for the tests that compare what it answers, and clients that push to it and to ours."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.peers.clients import Push, through_curl, through_driver, through_ours, through_python
 from tests.peers.test_pushgateway import Pushgateway, free_port, newest
 
 
@@ -40,3 +44,40 @@ def pushgateway(release: str, program: str) -> Iterator[Pushgateway]:
         gateway.connection.close()
         gateway.process.terminate()
         gateway.process.wait()
+
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def go_driver(peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command that pushes with Go's client, built once."""
+    driver = str(tmp_path_factory.mktemp("push") / "push")
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+    command = [peer("go"), "build", "-buildvcs=false", "-o", driver, "./push"]
+    subprocess.run(command, cwd=HERE / "expfmt", env=environment, check=True)
+    return [driver]
+
+
+@pytest.fixture(scope="session")
+def node_driver(peer: Callable[[str], str]) -> list[str]:
+    """The command that pushes with that of Node.js."""
+    node = peer("node")
+    if subprocess.run([node, "-e", "require('prom-client')"], cwd=HERE / "prom-client", capture_output=True).returncode:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("peer prom-client is not installed")
+    return [node, str(HERE / "prom-client" / "push.js")]
+
+
+@pytest.fixture
+def push(client: str, peer: Callable[[str], str], request: pytest.FixtureRequest) -> Push:
+    """What pushes by the client that the test is about: one of CLIENTS."""
+    name, _, option = client.partition("-")
+    options = [f"--{option}"] if option else []
+    if name in ("go", "node"):
+        return through_driver(*request.getfixturevalue(f"{name}_driver"), *options)
+    if name == "python":
+        return through_python(option or None)
+    if name == "curl":
+        peer("curl")
+        return through_curl
+    return through_ours

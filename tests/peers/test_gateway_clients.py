@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -14,21 +13,22 @@ from threading import Thread
 from typing import NamedTuple
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Enum, Histogram, Info, Summary
 from prometheus_client.exposition import (
-    basic_auth_handler,
+    CONTENT_TYPE_PLAIN_0_0_4,
     delete_from_gateway,
+    generate_latest,
     instance_ip_grouping_key,
     push_to_gateway,
-    pushadd_to_gateway,
 )
 
-from tests.peers.test_cli_push import PASSWORD, USERS, groups, running
+from tests.peers.clients import CLIENTS, ClientError, Push, through_driver, through_python
+from tests.peers.test_cli_push import groups, running
+from tests.peers.test_gateway_served_side_by_side import asked, both, put
+from tests.peers.test_gateway_served_side_by_side import request as get
 from tests.peers.test_pushgateway import free_port
 from tests.serving import connection, serving
 
-HERE = Path(__file__).parent
-Push = Callable[..., None]
 BODY = b"# TYPE done_total counter\ndone_total 3\n"
 
 
@@ -59,82 +59,13 @@ def target(request: pytest.FixtureRequest, peer: Callable[[str], str]) -> Iterat
         yield Target(url, request.param)
 
 
-def through_python(compression: str | None = None) -> Push:
-    def push(method: str, url: str, job: str, *labels: str) -> None:
-        registry = CollectorRegistry()
-        Counter("done", "What was done.", registry=registry).inc(3)
-        Histogram("took_seconds", "How long.", buckets=[1, 5], registry=registry).observe(2)
-        grouping = dict(zip(labels[::2], labels[1::2], strict=True))
-        if method == "DELETE":
-            delete_from_gateway(url, job, grouping)
-        else:
-            done = push_to_gateway if method == "PUT" else pushadd_to_gateway
-            done(url, job, registry, grouping, compression=compression)  # type: ignore[arg-type]
-
-    return push
-
-
-@pytest.fixture(scope="module")
-def go_driver(peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    driver = str(tmp_path_factory.mktemp("push") / "push")
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    command = [peer("go"), "build", "-buildvcs=false", "-o", driver, "./push"]
-    subprocess.run(command, cwd=HERE / "expfmt", env=environment, check=True)
-    return driver
-
-
-def through_go(request: pytest.FixtureRequest, format: str) -> Push:
-    driver = request.getfixturevalue("go_driver")
-
-    def push(method: str, url: str, job: str, *labels: str) -> None:
-        subprocess.run([driver, method, url, job, format, *labels], check=True)
-
-    return push
-
-
-def through_node(request: pytest.FixtureRequest, format: str) -> Push:
-    node = request.getfixturevalue("peer")("node")
-    if subprocess.run([node, "-e", "require('prom-client')"], cwd=HERE / "prom-client", capture_output=True).returncode:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("peer prom-client is not installed")
-    methods = {"PUT": "push", "POST": "pushAdd", "DELETE": "delete"}
-
-    def push(method: str, url: str, job: str, *labels: str) -> None:
-        subprocess.run([node, HERE / "prom-client/push.js", methods[method], url, job, format, *labels], check=True)
-
-    return push
-
-
-def through_ours(method: str, url: str, job: str, *labels: str) -> None:
-    grouping = [f"--grouping={name}={value}" for name, value in zip(labels[::2], labels[1::2], strict=True)]
-    name = {"PUT": "push", "POST": "pushadd", "DELETE": "delete"}[method]
-    text = BODY + b"# TYPE took_seconds histogram\ntook_seconds_bucket{le='1'} 0\n".replace(b"'", b'"')
-    text += (
-        b'took_seconds_bucket{le="5"} 1\ntook_seconds_bucket{le="+Inf"} 1\ntook_seconds_sum 2\ntook_seconds_count 1\n'
-    )
-    command = [sys.executable, "-m", "expofmt", name, url, "--job", job, *grouping]
-    subprocess.run(command, input=text, check=True)
-
-
-CLIENTS = ["python", "python-gzip", "go-protobuf", "go-text", "node-text", "node-gzip", "expofmt"]
-
-
-@pytest.fixture(params=CLIENTS)
-def push(request: pytest.FixtureRequest) -> Push:
-    client, _, format = request.param.partition("-")
-    if client == "python":
-        return through_python(format or None)
-    if client == "expofmt":
-        return through_ours
-    return through_go(request, format) if client == "go" else through_node(request, format)
-
-
 # prom-client sends a slash as %2F, which separates like any other; values that are empty are no path to it.
 NOT_OF_NODE = {"a/b", "/", ""}
 
 
+@pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("value", ["db1", "a/b", "/", "", "x y", "Björn \u2603", 'q"\\', "a+b", "100%", "a=b&c?d#e"])
-def test_grouping_keys(target: Target, push: Push, value: str, request: pytest.FixtureRequest) -> None:
-    client = request.node.callspec.params["push"]
+def test_grouping_keys(target: Target, client: str, push: Push, value: str) -> None:
     if client.startswith("node") and value in NOT_OF_NODE:
         pytest.skip("the client library has no path for it")
     labels = ("zone", value, "instance", "i")
@@ -181,33 +112,109 @@ def test_curl(target: Target, how: str) -> None:
     assert groups(target.url) == []
 
 
-@pytest.mark.parametrize("kind", ["ours", "debian"])
-def test_basic_authentication(kind: str, peer: Callable[[str], str], tmp_path: Path) -> None:
-    config = tmp_path / "web.yml"
-    config.write_text(USERS)
+# Names that need quotes, in each spelling that a path may have, and what is no name. Each has a value of its own: of
+# series whose values are equal, the original may show either first.
+KEYS_OF_UTF8 = [
+    ("zo.ne", "db1"),
+    ("zo.ne", ""),
+    ("zöne", "x y"),
+    ("zo ne", "é/ü"),
+    ('q"\\', "Björn \u2603"),
+    ("a?b", "question"),
+    ("a/b", "slash"),
+    ("x@y", "at"),
+    ("U__zo_2e_ne", "db2"),
+    ("U__z_f6", "a/b"),
+    ("U__not_xyz_hex", "as it is"),
+    ("U____x", "underscore"),
+    ("U__", "nothing"),
+    ("__x", "reserved"),
+]
+SCRAPES = ["", ";escaping=values", ";escaping=dots", ";version=1.0.0;escaping=allow-utf-8"]
+UTF8 = "--push.enable-utf8-names"
+
+
+@pytest.fixture(scope="module", params=[[], [UTF8]], ids=["legacy", "utf-8"])
+def pair(request: pytest.FixtureRequest, newest_program: str) -> Iterator[tuple[int, int]]:
+    with both(newest_program, "--web.enable-admin-api", *request.param) as ports:
+        yield ports
+
+
+def said(push: Push, port: int, *arguments: str) -> str:
+    """What a client says of a push, but for whom it was sent to."""
+    try:
+        push("PUT", f"http://127.0.0.1:{port}", *arguments)
+    except ClientError as error:
+        return str(error).replace(f":{port}", "")
+    return "done"
+
+
+def assert_scraped_alike(pair: tuple[int, int]) -> list[bytes]:
+    """What is scraped of both gateways is the same; it is what is given, with names as they are, and wiped."""
+    for how in SCRAPES:
+        [expected], [found] = (asked(port, get("GET", "/metrics", f"Accept: text/plain{how}")) for port in pair)
+        assert found == expected
+    for port in pair:
+        asked(port, get("PUT", "/api/v1/admin/wipe"))
+    lines: list[bytes] = found.body
+    return lines
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_grouping_keys_of_utf_8(pair: tuple[int, int], client: str, push: Push) -> None:
+    theirs, ours = pair
+    for key in KEYS_OF_UTF8:
+        assert said(push, ours, "batch", *key) == said(push, theirs, "batch", *key), key
+    assert len(assert_scraped_alike(pair)) > 10
+
+
+def body_of_python(escaping: str) -> bytes:
     registry = CollectorRegistry()
-    Counter("done", "What was done.", registry=registry).inc()
+    Counter("döne.jobs-of", "What was done.", ["zo.ne"], registry=registry).labels("é").inc(3)
+    Histogram("took seconds", "How long.", ['a"\\b'], buckets=[1, 5], registry=registry).labels("c").observe(2)
+    Summary("sum.mary", "Sums.", registry=registry).observe(2)
+    Info("in.fo", "Facts.", registry=registry).info({"version": "1"})
+    Enum("sta.te", "State.", states=["on", "off"], registry=registry).state("on")
+    return generate_latest(registry, escaping=escaping)
 
-    def as_user(password: str) -> Callable[..., Callable[[], None]]:
-        def handler(url, method, timeout, headers, data):
-            return basic_auth_handler(url, method, timeout, headers, data, "me", password)
 
-        return handler
+@pytest.mark.parametrize("content_type", ["text/plain; version=1.0.0; escaping=allow-utf-8", CONTENT_TYPE_PLAIN_0_0_4])
+@pytest.mark.parametrize("escaping", ["allow-utf-8", "values", "dots", "underscores"])
+def test_names_as_python_writes_them(pair: tuple[int, int], content_type: str, escaping: str) -> None:
+    sent = put("/metrics/job/j", body_of_python(escaping), f"Content-Type: {content_type}")
+    [expected], [found] = (asked(port, sent) for port in pair)
+    assert found == expected
+    lines = assert_scraped_alike(pair)
+    assert any(b"d\xc3\xb6ne" in line for line in lines) is (expected.status == 200 and escaping == "allow-utf-8")
 
-    def told(url: str) -> None:
-        push_to_gateway(url, "j", registry, handler=as_user(PASSWORD))
-        with pytest.raises(OSError, match="401"):
-            pushadd_to_gateway(url, "j", registry, handler=as_user("wrong"))
-        with pytest.raises(OSError, match="401"):
-            push_to_gateway(url, "j", registry)
-        delete_from_gateway(url, "j", handler=as_user(PASSWORD))
 
-    if kind == "ours":
-        with serving("--web.config.file", config) as server:
-            told(f"http://127.0.0.1:{server.port}")
+@pytest.mark.parametrize("escaping", ["", "allow-utf-8", "values", "dots"])
+@pytest.mark.parametrize("format", ["protobuf", "text"])
+def test_names_as_go_sends_them(
+    pair: tuple[int, int], format: str, escaping: str, go_driver: list[str], request: pytest.FixtureRequest
+) -> None:
+    options = ["--utf8", f"--escaping={escaping}", *(["--text"] if format == "text" else [])]
+    expected, found = (said(through_driver(*go_driver, *options), port, "j") for port in pair)
+    if (format, escaping) == ("protobuf", "allow-utf-8") and "legacy" in request.node.callspec.id:
+        # The original takes any names of protobuf.
+        assert (expected, "error[non-legacy-name]" in found) == ("done", True)
+        for port in pair:
+            asked(port, get("PUT", "/api/v1/admin/wipe"))
     else:
-        with running(peer("prometheus-pushgateway"), f"--web.config.file={config}") as url:
-            told(url)
+        assert found == expected
+        assert_scraped_alike(pair)
+
+
+def test_names_as_ours_sends_them(pair: tuple[int, int], request: pytest.FixtureRequest) -> None:
+    """To a gateway that knows no such names, too: then the line that it refuses is shown."""
+    body = body_of_python("allow-utf-8")
+    is_legacy = "legacy" in request.node.callspec.id
+    for port in pair:
+        command = [sys.executable, "-m", "expofmt", "push", f"http://127.0.0.1:{port}", "--job=j", "--names=utf-8"]
+        done = subprocess.run(command, input=body, capture_output=True, check=False)
+        assert done.returncode == (1 if is_legacy else 0)
+        assert (b'1 | # HELP "d\xc3\xb6ne.jobs-of_total" What was done.\n' in done.stderr) is is_legacy
+    assert (assert_scraped_alike(pair) == []) is is_legacy
 
 
 def recorded(port: int) -> Iterator[tuple[int, list[tuple[str, str]]]]:
