@@ -73,8 +73,9 @@ class _RefusedError(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """Serves the requests of one connection, one after the other; ``admits`` is asked about the client.
+    """Serves the requests of one connection, one after the other.
 
+    ``admits`` is asked about the client, by its transport; who is not admitted is answered 403, whatever is asked for.
     Who makes connections calls :meth:`watch` on each about once a second.
     """
 
