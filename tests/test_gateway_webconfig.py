@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import ssl
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,28 @@ import bcrypt
 import pytest
 import trustme
 
-from expofmt.gateway import webconfig
+from expofmt.gateway.durations import duration_ns
 from expofmt.gateway.webconfig import (
+    Authenticated,
+    Presence,
     RateLimit,
     WebConfig,
     WebConfigError,
     WebConfigFile,
-    authenticated,
-    duration_ns,
+    passwords,
+    watched,
 )
+from expofmt.gateway.webconfig.passwords import BusyError, Passwords
 
 TLS = "tls_server_config: {cert_file: a, key_file: b, "
 CA = trustme.CA()
 CERTIFICATE = CA.issue_cert("localhost")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changed files count at once, but where a test is about that."""
+    monkeypatch.setattr(watched, "_SETTLED_NS", 0)
 
 
 def hashed(password: str) -> str:
@@ -83,6 +93,14 @@ def write_pair(folder: Path, certificate: trustme.LeafCert) -> None:
         ("rate_limit: {interval: 5}", "interval: `5` is no duration"),
         ("rate_limit: {interval: 1s}", "rate_limit lets nobody in without a burst of at least 1"),
         ("rate_limit: {interval: 1s, burst: -1}", "burst: `-1` is no count"),
+        pytest.param("rate_limit: {burst: " + "9" * 5000 + "}", "burst: `9999999999999999999` is no", id="many digits"),
+        pytest.param("rate_limit: {interval: " + "9" * 5000 + "h}", "9...` is no duration", id="a long time"),
+        pytest.param("[" * 700, "web.yml: is nested too deeply", id="nested"),
+        ('tls_server_config: {cert_file: "a\\0b"}', "web.yml:1: cert_file: has a character that no text here may have"),
+        ('tls_server_config: {cert: "\\ud800"}', "web.yml:1: cert: has a character that no text here may have"),
+        ('basic_auth_users: {"\\ud800": a}', "web.yml:1: a name: has a character that no text here may have"),
+        ("tls_server_config: {client_ca: ü}", "web.yml:1: client_ca: is no PEM, which has ASCII characters only"),
+        ("basic_auth_users: {'a:b': $2b$04$" + "a" * 53 + "}", "web.yml:1: user `a:b` can never come in"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_line(text: str, message: str) -> None:
@@ -204,6 +222,7 @@ def test_files_are_read_again_when_they_change(pair: Path) -> None:
     with pytest.raises(WebConfigError):
         file.tls_context()
     path.write_text("rate_limit: {interval: 1s, burst: 1}")
+    file = WebConfigFile(path)
     assert file.tls_context() is None
     # Of the same length, and at the same time.
     stamps = path.stat().st_atime_ns, path.stat().st_mtime_ns
@@ -213,6 +232,105 @@ def test_files_are_read_again_when_they_change(pair: Path) -> None:
     path.unlink()
     with pytest.raises(WebConfigError, match=r"web\.yml: No such file or directory"):
         file.config()
+
+
+def test_a_file_that_is_being_written_is_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 10**9
+    monkeypatch.setattr(watched, "_SETTLED_NS", 5 * 10**8)
+    monkeypatch.setattr("time.monotonic_ns", lambda: now)
+    monkeypatch.setattr("time.time_ns", lambda: 0)  # by which no file is old
+    path = tmp_path / "web.yml"
+    path.write_text("rate_limit: {interval: 1s, burst: 1}")
+    file = WebConfigFile(path)
+    before = file.config()
+    for half in ("", "rate_limit: {interval: 1s", "rate_limit: {interval: 1s, burst: 2}"):
+        path.write_text(half)
+        now += 10**9
+        assert file.config() == before
+    now += 10**8
+    assert file.config() == before
+    now += 4 * 10**8
+    assert file.config().rate_limit == RateLimit(10**9, 2)
+    path.unlink()
+    assert file.config().rate_limit == RateLimit(10**9, 2)
+    now += 5 * 10**8
+    with pytest.raises(WebConfigError, match="No such file"):
+        file.config()
+
+
+def test_a_file_that_was_left_alone_before_anybody_asked_counts_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "_SETTLED_NS", 5 * 10**8)
+    monkeypatch.setattr("time.monotonic_ns", lambda: 0)
+    path = tmp_path / "web.yml"
+    path.write_text("rate_limit: {interval: 1s, burst: 1}")
+    file = WebConfigFile(path)
+    path.write_text("rate_limit: {interval: 1s, burst: 2}")
+    later = path.stat().st_ctime_ns + 10**9
+    monkeypatch.setattr("time.time_ns", lambda: later)
+    assert file.config().rate_limit == RateLimit(10**9, 2)
+
+
+TLS_FILES = "tls_server_config: {cert_file: tls.crt, key_file: tls.key"
+ASKING = f"{TLS_FILES}, client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "cut_off", "message", "said"),
+    [
+        ("USERS", "", "has no basic_auth_users any more", "basic_auth_users: {}"),
+        ("USERS", "# a comment\n", "has no basic_auth_users any more", "basic_auth_users: {}"),
+        ("USERS", "basic_auth_users:\n", "has no basic_auth_users any more", "basic_auth_users: {}"),
+        (f"{TLS_FILES}}}\nUSERS", f"{TLS_FILES}}}\n", "has no basic_auth", f"{TLS_FILES}}}\nbasic_auth_users: {{}}"),
+        (
+            ASKING,
+            f"{TLS_FILES}}}\n",
+            "has no client_auth_type any more",
+            f"{TLS_FILES}, client_auth_type: NoClientCert}}",
+        ),
+        (ASKING, "", "has no tls_server_config any more", ASKING),
+    ],
+)
+def test_a_file_that_was_cut_off_lets_nobody_in(pair: Path, before: str, cut_off: str, message: str, said: str) -> None:
+    path = pair / "web.yml"
+    path.write_text(before.replace("USERS", f"basic_auth_users: {{ann: {hashed('a')}}}\n"))
+    file = WebConfigFile(path)
+    # The second time after a file that makes no sense at all.
+    for text in (cut_off, "a: [", cut_off):
+        path.write_text(text)
+        with pytest.raises(WebConfigError, match=message if text == cut_off else "is not YAML"):
+            file.config()
+    path.write_text(said)
+    file.config()
+
+
+def test_whatever_goes_wrong_with_a_file_lets_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text("")
+    file = WebConfigFile(path)
+    calls = []
+
+    def parse(data: bytes, *, filename: str) -> WebConfig:
+        calls.append((data, filename))
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(WebConfig, "parse", parse)
+    path.write_text("# changed")
+    for _ in range(2):
+        with pytest.raises(WebConfigError, match="ZeroDivisionError"):
+            file.config()
+    assert calls == [(b"# changed", str(path))]
+
+
+def test_names_of_certificates_may_be_written_in_any_way(pair: Path) -> None:
+    text = f'{ASKING[:-2]}, client_allowed_sans: ["::1", "2001:DB8:0::1"]}}'
+    config = WebConfig.parse(text.encode(), filename=str(pair / "web.yml"))
+    assert config.tls is not None
+    for name in ("0:0:0:0:0:0:0:1", "2001:DB8:0:0:0:0:0:1"):
+        assert config.tls.admits({"subjectAltName": (("IP Address", name),)})
+    others = ("IP Address", "2001:DB8:0:0:0:0:0:2"), ("IP Address", "<invalid>"), ("DirName", ((("commonName", "x"),),))
+    assert not config.tls.admits({"subjectAltName": others})
 
 
 # --------------------------------------------------------------------------------------------------------- the layer
@@ -245,13 +363,13 @@ def asked(layer: Any, *authorizations: bytes) -> list[tuple[int, dict[bytes, byt
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The passwords that are computed from then on."""
     computed: list[bytes] = []
-    fits = webconfig._fits
+    fits = passwords._fits
 
     def counting(password: bytes, hash: bytes) -> bool:
         computed.append(password)
         return fits(password, hash)
 
-    monkeypatch.setattr(webconfig, "_fits", counting)
+    monkeypatch.setattr(passwords, "_fits", counting)
     return computed
 
 
@@ -287,7 +405,7 @@ def file(tmp_path: Path) -> WebConfigFile:
 def test_users_come_in_with_their_passwords_only(file: WebConfigFile, authorization: bytes, status: int) -> None:
     # Twice, since what was found out is remembered.
     for found, headers, body in (
-        *asked(layer := authenticated(app, file), authorization),
+        *asked(layer := Authenticated(app, file), authorization),
         *asked(layer, authorization),
     ):
         assert found == status
@@ -299,7 +417,7 @@ def test_users_come_in_with_their_passwords_only(file: WebConfigFile, authorizat
 
 def test_a_password_is_computed_once_however_many_ask(file: WebConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
     computed = counted(monkeypatch)
-    layer = authenticated(app, file)
+    layer = Authenticated(app, file)
     right, wrong, unknown = basic("ann", "a:b"), basic("ann", "no"), basic("eve", "a:b")
     for _ in range(3):
         answers = asked(layer, *[right, wrong, unknown] * 20)
@@ -308,9 +426,9 @@ def test_a_password_is_computed_once_however_many_ask(file: WebConfigFile, monke
 
 
 def test_guesses_make_no_right_password_be_forgotten(file: WebConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webconfig, "_REMEMBERED", 4)
+    monkeypatch.setattr(passwords, "_REMEMBERED", 4)
     computed = counted(monkeypatch)
-    layer = authenticated(app, file)
+    layer = Authenticated(app, file)
     asked(layer, basic("ann", "a:b"))
     asked(layer, *(basic("ann", str(guess)) for guess in range(20)))
     asked(layer, basic("ann", "a:b"))
@@ -319,17 +437,168 @@ def test_guesses_make_no_right_password_be_forgotten(file: WebConfigFile, monkey
 
 
 def test_a_password_that_was_changed_counts_no_more(tmp_path: Path, file: WebConfigFile) -> None:
-    layer = authenticated(app, file)
+    layer = Authenticated(app, file)
     assert asked(layer, basic("ann", "a:b"))[0][0] == 200
     (tmp_path / "web.yml").write_text(f"basic_auth_users: {{ann: {hashed('new')}}}")
     assert [status for status, _, _ in asked(layer, basic("ann", "a:b"), basic("ann", "new"))] == [401, 200]
-    (tmp_path / "web.yml").write_text("")
+    (tmp_path / "web.yml").write_text("basic_auth_users: {}")
     assert asked(layer, b"")[0][0] == 200
+
+
+class Slow:
+    """Computes passwords one after the other, as soon as it may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.computed: list[bytes] = []
+        self.hashes: list[bytes] = []
+        self.may = threading.Event()
+        monkeypatch.setattr(passwords, "_fits", self.fits)
+        monkeypatch.setattr(passwords, "_THREADS", 1)
+
+    def fits(self, password: bytes, hash: bytes) -> bool:
+        self.may.wait()
+        self.computed.append(password)
+        self.hashes.append(hash)
+        return password == b"right"
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    return Slow(monkeypatch)
+
+
+USERS = {b"user%d" % each: b"hash%d" % each for each in range(20)}
+
+
+class Queue:
+    """Those who ask for their passwords to be computed, all before the first one is."""
+
+    def __init__(self) -> None:
+        self.passwords = Passwords()
+        self.asked: list[asyncio.Task[bool]] = []
+
+    async def ask(
+        self, password: bytes, *, user: bytes = b"user0", address: str = "10.0.0.1", presence: Presence = Presence.THERE
+    ) -> asyncio.Task[bool]:
+        fit = self.passwords.fit(USERS, user, password, address=address, presence=lambda: presence)
+        self.asked.append(asyncio.create_task(fit))
+        await asyncio.sleep(0)
+        return self.asked[-1]
+
+    async def answers(self) -> list[bool | BaseException]:
+        return await asyncio.gather(*self.asked, return_exceptions=True)
+
+    def user_of_another_lane(self) -> bytes:
+        lanes = {self.passwords._digest(user)[0] % passwords._LANES: user for user in USERS}
+        mine = self.passwords._digest(b"user0")[0] % passwords._LANES
+        return next(user for lane, user in lanes.items() if lane != mine)
+
+
+@pytest.mark.parametrize("same_address", [False, True])
+def test_guesses_stand_in_their_own_way_only(slow: Slow, same_address: bool) -> None:
+    async def asking() -> None:
+        queue = Queue()
+        for guess in range(200):
+            await queue.ask(b"%d" % guess)
+        if same_address:
+            await queue.ask(b"right", user=queue.user_of_another_lane())
+        else:
+            await queue.ask(b"right", address="10.0.0.2")
+        slow.may.set()
+        answers = await queue.answers()
+        assert answers.pop() is True
+        # One is computed already, and the last of those that wait makes room for the right one.
+        assert answers[:64] == [False] * 64
+        assert all(isinstance(answer, BusyError) for answer in answers[64:])
+        assert slow.computed.index(b"right") <= 2
+
+    asyncio.run(asking())
+
+
+def test_many_addresses_of_one_network_are_one(slow: Slow) -> None:
+    async def asking() -> None:
+        queue = Queue()
+        for guess in range(20):
+            await queue.ask(b"%d" % guess, address=f"2001:db8::{guess:x}")
+        await queue.ask(b"right", address="2001:db8:1::1")
+        slow.may.set()
+        assert (await queue.answers())[-1] is True
+        assert slow.computed.index(b"right") <= 2
+
+    asyncio.run(asking())
+
+
+def test_clients_that_may_be_gone_come_last_and_those_that_are_not_at_all(slow: Slow) -> None:
+    async def asking() -> None:
+        queue = Queue()
+        await queue.ask(b"first")
+        await queue.ask(b"silent", presence=Presence.SILENT)
+        await queue.ask(b"gone", presence=Presence.GONE)
+        await queue.ask(b"right")
+        slow.may.set()
+        first, silent, gone, right = await queue.answers()
+        assert (first, silent, right) == (False, False, True)
+        assert isinstance(gone, BusyError)
+        assert slow.computed == [b"first", b"right", b"silent"]
+
+    asyncio.run(asking())
+
+
+def test_those_who_wait_are_let_go_at_the_end(slow: Slow) -> None:
+    async def asking() -> None:
+        queue = Queue()
+        await queue.ask(b"right")
+        await queue.ask(b"other")
+        queue.passwords.close()
+        await queue.ask(b"late")
+        slow.may.set()
+        right, *others = await queue.answers()
+        assert right is True
+        assert all(isinstance(answer, BusyError) for answer in others)
+        assert await (await queue.ask(b"right"))
+        assert slow.computed == [b"right"]
+
+    asyncio.run(asking())
+
+
+def test_whoever_goes_away_leaves_the_others_waiting(slow: Slow) -> None:
+    async def asking() -> None:
+        queue = Queue()
+        (await queue.ask(b"right")).cancel()
+        await queue.ask(b"right")
+        slow.may.set()
+        gone, right = await queue.answers()
+        assert isinstance(gone, asyncio.CancelledError)
+        assert right is True
+
+    asyncio.run(asking())
+
+
+def test_unknown_users_are_measured_by_any_hash_each_by_one(slow: Slow) -> None:
+    async def asking() -> None:
+        queue = Queue()
+        slow.may.set()
+        for _ in range(2):
+            for each in range(200):
+                await (await queue.ask(b"%d" % len(slow.computed), user=b"unknown%d" % each))
+
+    asyncio.run(asking())
+    assert slow.hashes[:200] == slow.hashes[200:]
+    assert set(slow.hashes) == set(USERS.values())
+
+
+def test_too_many_passwords_are_refused(file: WebConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_THREADS", 1)
+    monkeypatch.setattr(passwords, "_WAITING", 0)
+    answers = asked(Authenticated(app, file), basic("ann", "a:b"), basic("ann", "no"))
+    assert [status for status, _, _ in answers] == [200, 503]
+    assert answers[1][1][b"retry-after"] == b"1"
+    assert answers[1][2] == b"too many passwords to check at once: try again\n"
 
 
 def test_a_broken_file_lets_nobody_in(tmp_path: Path, file: WebConfigFile) -> None:
     told: list[str] = []
-    layer = authenticated(app, file, on_error=told.append)
+    layer = Authenticated(app, file, on_error=told.append)
     assert asked(layer, basic("ann", "a:b"))[0][0] == 200
     (tmp_path / "web.yml").write_text("basic_auth_user: {}")
     for _ in range(2):
@@ -346,7 +615,7 @@ def test_headers_are_added_to_each_response(tmp_path: Path) -> None:
     (tmp_path / "web.yml").write_text(
         users + "http_server_config: {headers: {X-Frame-Options: deny, X-XSS-Protection: '1'}}"
     )
-    layer = authenticated(app, WebConfigFile(tmp_path / "web.yml"))
+    layer = Authenticated(app, WebConfigFile(tmp_path / "web.yml"))
     inside, outside = asked(layer, basic("ann", "a"), b"")
     assert inside[1] == {b"x-frame-options": b"sameorigin", b"x-xss-protection": b"1"}
     assert outside[1].items() >= {b"x-frame-options": b"deny", b"x-xss-protection": b"1"}.items()
@@ -356,7 +625,7 @@ def test_beyond_the_rate_requests_are_refused(tmp_path: Path, monkeypatch: pytes
     now = 10**9
     monkeypatch.setattr("time.monotonic_ns", lambda: now)
     (tmp_path / "web.yml").write_text("rate_limit: {interval: 1s, burst: 3}")
-    layer = authenticated(app, WebConfigFile(tmp_path / "web.yml"))
+    layer = Authenticated(app, WebConfigFile(tmp_path / "web.yml"))
     assert [status for status, _, _ in asked(layer, *[b""] * 5)] == [200, 200, 200, 429, 429]
     now += 10**9
     answers = asked(layer, *[b""] * 2)

@@ -76,7 +76,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic in some v
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        from ..gateway.webconfig import duration_ns
+        from ..gateway.durations import duration_ns
 
         try:
             return duration_ns(value)
@@ -296,7 +296,7 @@ def _as_told(command: click.Command, flags: Mapping[str, Any]) -> dict[str, str]
 
 
 def _told(parameter: click.Parameter, value: Any) -> str:
-    from ..gateway.webconfig import duration_text
+    from ..gateway.durations import duration_text
 
     if isinstance(parameter.type, _Duration):
         return duration_text(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,6 +20,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from .webconfig import Presence
+
 __all__ = ["MAX_HEADER_BYTES", "Connection", "TimeLimits", "refusal"]
 
 # What Go takes by default: 1 MiB, and what its reader may hold of what comes after it.
@@ -28,6 +30,8 @@ MAX_HEADER_BYTES: Final = (1 << 20) + 4096
 _LINGER_SECONDS: Final = 2.0
 # How much of a response has to be taken in the time for a body, unless there is less.
 _PROGRESS_BYTES: Final = 1 << 20
+# How long a server that stops waits for a client to say good-bye, as TLS has it.
+_GOODBYE_SECONDS: Final = 1.0
 # A head is sent with a body that is no larger.
 _SMALL: Final = 64 * 1024
 # What may come together of all that a chunked body has beside its bytes: sizes, their extensions, trailer fields.
@@ -80,7 +84,7 @@ class _RefusedError(Exception):
 class Connection(HttpToolsProtocol):
     """Serves the requests of one connection, one after the other.
 
-    ``admits`` is asked about the client's certificate; who is not admitted is answered 403, whatever is asked for.
+    ``admits`` is asked about the client, by its transport; who is not admitted is answered 403, whatever is asked for.
     Who makes connections calls :meth:`watch` on each about once a second.
     """
 
@@ -90,7 +94,7 @@ class Connection(HttpToolsProtocol):
         server_state: ServerState,
         *,
         limits: TimeLimits,
-        admits: Callable[[Mapping[str, Any] | None], bool] | None = None,
+        admits: Callable[[asyncio.Transport], bool] | None = None,
     ) -> None:
         super().__init__(config, server_state, {}, asyncio.get_running_loop())
         self.parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
@@ -120,6 +124,9 @@ class Connection(HttpToolsProtocol):
         # How much the client has taken when it was last seen to be quick enough, and when that was.
         self._taken = 0
         self._taken_at = 0.0
+        # Whether the server stops, and when there last was something to be sent.
+        self._stopping = False
+        self._busy_at = 0.0
 
     # ---------------------------------------------------------------------------------------------------- connection
 
@@ -128,7 +135,7 @@ class Connection(HttpToolsProtocol):
         self.flow = self._flow = _Flow(transport)
         self._writer = _Writer(self, transport)
         self._deadline = self.loop.time() + self._limits.header_seconds
-        self._is_stranger = self._admits is not None and not self._admits(transport.get_extra_info("peercert"))
+        self._is_stranger = self._admits is not None and not self._admits(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
@@ -155,7 +162,15 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """End the connection once it has answered what it has been asked."""
         self._writer.flush()
+        self._stopping = True
+        self._busy_at = self.loop.time()
         super().shutdown()
+
+    def presence(self) -> Presence:
+        """Whether there is a client to be answered."""
+        if self.transport.is_closing():
+            return Presence.GONE
+        return Presence.SILENT if self._eof else Presence.THERE
 
     def watch(self, now: float) -> None:
         """End the connection if it is beyond a limit; ``now`` is by the event loop's clock."""
@@ -164,6 +179,11 @@ class Connection(HttpToolsProtocol):
         if not unsent or taken >= self._taken + _PROGRESS_BYTES:
             self._taken, self._taken_at = taken, now
         elif now > self._taken_at + self._limits.body_seconds:
+            self.transport.abort()
+        if unsent or not self._stopping or not self.transport.is_closing():
+            self._busy_at = now
+        elif now > self._busy_at + _GOODBYE_SECONDS:
+            # Many clients read nothing while they wait, and do not see that they are to say good-bye.
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
@@ -180,6 +200,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing() or self._lingering:
             return
         if self._eof or not (self._open or self._received or self._ended):
+            self._busy_at = self.loop.time()
             self.transport.close()
             return
         self._ended = self._lingering = True
@@ -341,6 +362,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = True
             self.cycle.default_headers = [*self.cycle.default_headers, (b"connection", b"keep-alive")]
         scope: Any = self.scope
+        scope["expofmt.presence"] = self.presence
         scope["raw_path"], _, scope["query_string"] = target.partition(b"?")
         if self._method:
             scope["method"] = self._method

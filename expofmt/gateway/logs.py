@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import sys
 import time
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Literal, TextIO
 
-__all__ = ["LEVELS", "Handler", "Log", "LogFormat"]
+__all__ = ["LEVELS", "Handler", "Log", "LogFormat", "Rarely"]
 
 LogFormat = Literal["logfmt", "json"]
 
@@ -62,6 +63,36 @@ class Log:
         with suppress(OSError, ValueError):
             self._stream.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
             self._stream.flush()
+
+
+class Rarely:
+    """Writes to a log what anybody could make happen any number of times: once a second of each message.
+
+    The next event tells by ``unsaid`` how many were left out. For one thread.
+
+    >>> now = 0.0
+    >>> rarely = Rarely(Log("info", "logfmt", sys.stdout, clock=lambda: 0), clock=lambda: now)
+    >>> for now in (5.0, 5.1, 5.2, 6.5):
+    ...     rarely("warn", "who?", {"peer": str(now)})
+    time=1970-01-01T00:00:00.000Z level=WARN msg=who? peer=5.0
+    time=1970-01-01T00:00:00.000Z level=WARN msg=who? peer=6.5 unsaid=2
+    """
+
+    def __init__(self, log: Log, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        # When a message was written, and how often it was not since.
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, level: str, message: str, fields: Mapping[str, str]) -> None:
+        """Write an event, or count it."""
+        now = self._clock()
+        at, unsaid = self._said.get(message, (-math.inf, 0))
+        if now < at + 1:
+            self._said[message] = at, unsaid + 1
+            return
+        self._said[message] = now, 0
+        self._log(level, message, {**fields, "unsaid": str(unsaid)} if unsaid else fields)
 
 
 class Handler(logging.Handler):

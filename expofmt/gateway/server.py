@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
@@ -16,9 +16,9 @@ import uvicorn
 from .asgi import ASGIApp
 from .connection import Connection, TimeLimits
 from .listeners import shown
-from .logs import Handler, Log
+from .logs import Handler, Log, Rarely
 from .tls import HandshakeError
-from .webconfig import WebConfigError, WebConfigFile, authenticated
+from .webconfig import Authenticated, WebConfigError, WebConfigFile
 
 __all__ = ["Server"]
 
@@ -52,8 +52,10 @@ class Server(uvicorn.Server):
         log: Log | None = None,
     ) -> None:
         self._log = log or Log()
+        self._rarely = Rarely(self._log)
+        self._door: Authenticated | None = None
         if web_config is not None:
-            app = authenticated(app, web_config, on_error=self._tell_broken)
+            app = self._door = Authenticated(app, web_config, on_error=self._tell_broken)
         config = uvicorn.Config(
             app,
             interface="asgi3",
@@ -71,6 +73,7 @@ class Server(uvicorn.Server):
         self._web_config = web_config
         self._limits = limits or TimeLimits()
         self._watcher: asyncio.Task[None] | None = None
+        self._is_told = False
 
     def stop(self) -> None:
         """End gracefully; any thread may ask for it."""
@@ -111,10 +114,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
         loop = asyncio.get_running_loop()
         self.servers = []
-        secure = self._web_config is not None and self._web_config.tls_context() is not None
+        secure = self._web_config is not None and self._web_config.is_secure
         for listener in self._listeners:
             if secure and self._web_config is not None:
-                server: Any = _TLSListener(listener, self._web_config, self._connection, self._limits, self._log)
+                server: Any = _TLSListener(listener, self._web_config, self._connection, self._limits, self._rarely)
             elif listener.family == getattr(socket, "AF_UNIX", None):
                 server = await loop.create_unix_server(self._connection, sock=listener, backlog=_BACKLOG)
             else:
@@ -125,32 +128,52 @@ class Server(uvicorn.Server):
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._door is not None:
+            self._door.close()
         await super().shutdown(sockets)
         if self._watcher is not None:
             self._watcher.cancel()
 
     def _connection(self) -> Connection:
-        admits = None if self._web_config is None else self._admits
+        admits = self._admits if self._web_config is not None and self._web_config.is_secure else None
         return Connection(self.config, self.server_state, limits=self._limits, admits=admits)
 
-    def _admits(self, certificate: Mapping[str, Any] | None) -> bool:
+    def _admits(self, transport: asyncio.Transport) -> bool:
+        certificate = transport.get_extra_info("peercert")
         try:
             tls = self._web_config.config().tls if self._web_config else None
         except WebConfigError:
             return True  # to be refused with each request
-        return tls is None or tls.admits(certificate)
+        if tls is None or tls.admits(certificate):
+            return True
+        names = ", ".join(str(name) for _, name in (certificate or {}).get("subjectAltName", ()))
+        fields = {"peer": _peer(transport.get_extra_info("peername")), "names": names}
+        self._rarely("warn", "no name of a client's certificate is in client_allowed_sans", fields)
+        return False
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            self._tell_switched()
             now = loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
                     connection.watch(now)
 
     def _tell_broken(self, error: str) -> None:
-        self._log("error", "the web configuration cannot be used", {"err": error})
+        self._rarely("error", "the web configuration cannot be used", {"err": error})
+
+    def _tell_switched(self) -> None:
+        """That TLS is asked for where it was not at the start; that it is no more is an error of the file."""
+        if self._web_config is None or self._web_config.is_secure:
+            return
+        with suppress(WebConfigError):
+            asked = self._web_config.config().tls is not None
+            if asked and not self._is_told:
+                message = "the web configuration asks for TLS now, which takes a restart: requests are served without"
+                self._log("warn", message, {"file": self._web_config.path})
+            self._is_told = asked
 
 
 class _TLSListener:
@@ -162,13 +185,13 @@ class _TLSListener:
         file: WebConfigFile,
         connection: Callable[[], Connection],
         limits: TimeLimits,
-        log: Log,
+        rarely: Rarely,
     ) -> None:
         self._listener = listener
         self._file = file
         self._connection = connection
-        self._seconds = limits.header_seconds
-        self._log = log
+        self._limits = limits
+        self._rarely = rarely
         listener.setblocking(False)
         listener.listen(_BACKLOG)
         self._loop = asyncio.get_running_loop()
@@ -187,21 +210,21 @@ class _TLSListener:
     async def _accept(self) -> None:
         while True:
             try:
-                client, _ = await self._loop.sock_accept(self._listener)
+                client, address = await self._loop.sock_accept(self._listener)
             except OSError as error:  # such as too many open files
-                self._log("error", "cannot accept a connection", {"err": str(error)})
+                self._rarely("error", "cannot accept a connection", {"err": str(error)})
                 await asyncio.sleep(1)
                 continue
-            task = self._loop.create_task(self._welcome(client))
+            task = self._loop.create_task(self._welcome(client, _peer(address)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _welcome(self, client: socket.socket) -> None:
+    async def _welcome(self, client: socket.socket, peer: str) -> None:
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._limits.header_seconds):
                 first = await self._first_byte(client)
                 if first == _HANDSHAKE:
-                    if await self._shake_hands(client):
+                    if await self._shake_hands(client, peer):
                         return
                 elif first.isalpha():
                     await self._say_last(client, _NOT_TLS)
@@ -209,15 +232,16 @@ class _TLSListener:
             client.close()
             raise
         except (OSError, TimeoutError) as error:
-            self._log("debug", "a connection did not come to be", {"err": str(error) or type(error).__name__})
+            fields = {"peer": peer, "err": str(error) or type(error).__name__}
+            self._rarely("debug", "a connection did not come to be", fields)
         client.close()
 
-    async def _shake_hands(self, client: socket.socket) -> bool:
+    async def _shake_hands(self, client: socket.socket, peer: str) -> bool:
         """Whether the connection has come to be, and the socket is that of its transport."""
         try:
             context = self._file.tls_context()
         except WebConfigError as error:
-            self._log("error", "the web configuration cannot be used", {"err": str(error)})
+            self._rarely("error", "the web configuration cannot be used", {"err": str(error)})
             context = None
         if context is None:
             await self._say_last(client, _INTERNAL_ERROR)
@@ -225,10 +249,13 @@ class _TLSListener:
         # asyncio closes the socket where the handshake fails, which must stay open until the client knows why.
         with client.dup() as held:
             try:
-                await self._loop.connect_accepted_socket(self._connection, client, ssl=context)
+                await self._loop.connect_accepted_socket(
+                    self._connection, client, ssl=context, ssl_shutdown_timeout=self._limits.body_seconds
+                )
             except HandshakeError as error:
+                self._rarely("warn", "a TLS handshake failed", {"peer": peer, "err": error.told()})
                 await self._say_last(held, error.alert)
-                raise
+                return False
         return True
 
     async def _say_last(self, client: socket.socket, data: bytes) -> None:
@@ -250,6 +277,13 @@ class _TLSListener:
                 await readable
             finally:
                 self._loop.remove_reader(client)
+
+
+def _peer(address: object) -> str:
+    """Who that is, as one writes it."""
+    if isinstance(address, tuple) and len(address) > 1:
+        return f"[{address[0]}]:{address[1]}" if ":" in str(address[0]) else f"{address[0]}:{address[1]}"
+    return str(address or "")
 
 
 def _wake(future: asyncio.Future[None]) -> None:

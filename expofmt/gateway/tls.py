@@ -15,6 +15,14 @@ class HandshakeError(ssl.SSLError):
         super().__init__(*error.args)
         self.alert = alert
 
+    def told(self) -> str:
+        """Why it has failed, in OpenSSL's words."""
+        cause = self.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the client's certificate: {cause.verify_message}"
+        reason = cause.reason if isinstance(cause, ssl.SSLError) else None
+        return reason.replace("_", " ").lower() if reason else str(self)
+
 
 class ServerContext(ssl.SSLContext):
     """A context for a server. Whoever accepts connections with it sends the alerts of handshakes that fail.
