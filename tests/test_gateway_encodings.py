@@ -41,6 +41,16 @@ def test_what_was_compressed_comes_back(encoding: str, data: bytes) -> None:
 
 
 @each_encoding
+@given(body=st.binary(max_size=20), data=st.binary(max_size=100))
+def test_a_limit_beyond_what_a_body_can_be_is_none(encoding: str, body: bytes, data: bytes) -> None:
+    compressed = COMPRESSORS[encoding](data)
+    for limit in (MIB, sys.maxsize):
+        assert decoded(compressed, encoding, limit) == data
+        with suppress(EncodingError):
+            decoded(compressed + body, encoding, limit)
+
+
+@each_encoding
 @given(body=st.binary(), data=st.binary(max_size=50), cut=st.integers(1, 60))
 def test_anything_else_is_an_error_of_encoding(encoding: str, body: bytes, data: bytes, cut: int) -> None:
     compressed = COMPRESSORS[encoding](data)

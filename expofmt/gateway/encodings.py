@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from .messages import regrouped
+from .messages import regrouped, weights
 
 __all__ = ["EncodingError", "TooLargeError", "accepts_gzip", "decoded", "gzip_header_error", "gzipped"]
 
@@ -168,8 +168,10 @@ def _unzstd(body: bytes, limit: int) -> bytes:
     if not body:
         return b""
     cramjam = _cramjam("zstd")
-    output = bytearray(min(limit, _zstd_bound(body)) + 1)
     try:
+        if limit >= _zstd_bound(body):
+            return bytes(cramjam.zstd.decompress(body))
+        output = bytearray(limit + 1)
         written = cramjam.zstd.decompress_into(body, output)
     except cramjam.DecompressionError as error:
         if "whole buffer" in str(error):
@@ -199,12 +201,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
     >>> accepts_gzip("deflate, gzip;q=0.5"), accepts_gzip("gzip;q=0"), accepts_gzip("*")
     (True, False, False)
     """
-    for clause in accept_encoding.split(","):
-        coding, *parameters = (part.strip().lower() for part in clause.split(";"))
-        if coding == "gzip":
-            weights = [part.partition("=")[2].strip() for part in parameters if part.partition("=")[0].strip() == "q"]
-            return all(weight.strip("0.") for weight in weights)
-    return False
+    return weights(accept_encoding).get("gzip", 0) > 0
 
 
 def gzipped(content: Iterable[bytes]) -> bytes:
