@@ -159,8 +159,8 @@ def test_flags_may_be_variables() -> None:
 
 
 def test_0_is_no_limit() -> None:
-    limits = ("push.max-body-bytes", "push.max-pending-bytes", "push.max-series", "push.max-label-value-bytes")
-    flags = [f"--{name}=0" for name in (*limits, "store.max-groups", "store.max-series")]
+    pushes = ("body-bytes", "pending-bytes", "families", "series", "label-value-bytes")
+    flags = [*(f"--push.max-{what}=0" for what in pushes), "--store.max-groups=0", "--store.max-series=0"]
     body = b"#" * 70 * 2**20 + b'\na{b="c"} 1\n'
     with serving(*flags) as running:
         for encoding, sent in (("identity", body), ("gzip", gzip.compress(body)), ("zstd", zstd(body))):
