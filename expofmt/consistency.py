@@ -29,8 +29,9 @@ def repeated_samples(name: str, type: MetricType, samples: Samples) -> list[RowF
 
     >>> from expofmt import MetricFamily, MetricType, Sample
     >>> buckets = [Sample("h_bucket", {"le": bound}, 1) for bound in ("1", "1.0")]
-    >>> repeated_samples("h", MetricType.HISTOGRAM, MetricFamily("h", samples=buckets).samples)
-    [('duplicate-bucket', 1, 0)]
+    >>> [(code, *_)] = repeated_samples("h", MetricType.HISTOGRAM, MetricFamily("h", samples=buckets).samples)
+    >>> str(code)
+    'duplicate-bucket'
     """
     repeated = samples.duplicates(name=name, type=type)
     if not repeated or type not in _WITH_BUCKETS:
