@@ -261,6 +261,18 @@ class GroupStore:
         """
         return self._catalog.series_count
 
+    @property
+    def broken(self) -> str | None:
+        """Why the store takes no more changes, for good: an error that nobody expects; ``None`` while all is well.
+
+        It can be read, and with a journal, what was acknowledged is durable: a new store begins with that.
+
+        >>> GroupStore().broken is None
+        True
+        """
+        error = self._writer.broken
+        return None if error is None else str(error)
+
     def render(
         self,
         *,

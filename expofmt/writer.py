@@ -87,6 +87,11 @@ class Writer:
             raise
         return waiting.future
 
+    @property
+    def broken(self) -> RuntimeError | None:
+        """Why no more tasks are taken, if something went wrong where nothing may."""
+        return None if self._broken is None else _broken_error(self._broken)
+
     def close(self) -> None:
         """Finish what waits, and let go of the journal. Closing twice does no harm."""
         with self._queueing:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import random
 import sys
 import tracemalloc
 import zlib
 from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
 
 import cramjam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from expofmt.gateway import encodings
 from expofmt.gateway.encodings import EncodingError, TooLargeError, accepts_gzip, decoded, gzipped
 from expofmt.gateway.messages import regrouped
 
@@ -34,6 +38,16 @@ def test_what_was_compressed_comes_back(encoding: str, data: bytes) -> None:
     if data:
         with pytest.raises(TooLargeError):
             decoded(body, encoding, len(data) - 1)
+
+
+@each_encoding
+@given(body=st.binary(max_size=20), data=st.binary(max_size=100))
+def test_a_limit_beyond_what_a_body_can_be_is_none(encoding: str, body: bytes, data: bytes) -> None:
+    compressed = COMPRESSORS[encoding](data)
+    for limit in (MIB, sys.maxsize):
+        assert decoded(compressed, encoding, limit) == data
+        with suppress(EncodingError):
+            decoded(compressed + body, encoding, limit)
 
 
 @each_encoding
@@ -59,6 +73,45 @@ def test_a_bomb_costs_no_more_than_the_limit(encoding: str) -> None:
 def test_bodies_one_after_the_other_are_one_body() -> None:
     for encoding, compress in COMPRESSORS.items():
         assert decoded(compress(b"a 1\n") + compress(b"b 2\n"), encoding, 100) == b"a 1\nb 2\n"
+
+
+@pytest.mark.parametrize("data", [b"", b"a 1\n", random.Random(1).randbytes(50_000)], ids=["empty", "tiny", "large"])
+def test_members_cost_what_they_hold(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    """Counted is what decoders are given and give back, which is copied: not all of the rest for each member."""
+    member = gzip.compress(data, mtime=0)
+    times = min(10_000, 2 * MIB // len(member))
+    copied = 0
+
+    class Counting:
+        def __init__(self, bits: int) -> None:
+            self._decoder = zlib.decompressobj(bits)
+
+        def decompress(self, fed: memoryview, most: int) -> bytes:
+            nonlocal copied
+            piece = self._decoder.decompress(fed, most)
+            copied += len(fed) + len(self._decoder.unconsumed_tail) + len(self._decoder.unused_data)
+            return piece
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._decoder, name)
+
+    monkeypatch.setattr(encodings, "zlib", SimpleNamespace(decompressobj=Counting, error=zlib.error))
+    assert decoded(member * times, "gzip", 2 * MIB) == data * times
+    assert copied < 3 * len(member) * times + times * 2**15
+
+
+def test_members_have_a_limit() -> None:
+    member = gzip.compress(b"")
+    assert decoded(member * 10_000, "gzip", 0) == b""
+    with pytest.raises(EncodingError, match="more than 10000 members"):
+        decoded(member * 10_001, "gzip", 0)
+
+
+def test_chunks_have_a_limit() -> None:
+    stream, padding = b"\xff\x06\x00\x00sNaPpY", b"\xfe\x00\x00\x00"
+    assert decoded(stream + padding * 99_999, "snappy", 0) == b""
+    with pytest.raises(EncodingError, match="more than 100000 chunks"):
+        decoded(stream + padding * 100_000, "snappy", 0)
 
 
 @pytest.mark.parametrize("encoding", ["", "br", "deflate", "identity", "gzip, gzip", "x-gzip"])

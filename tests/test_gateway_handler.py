@@ -5,20 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping
+from datetime import timedelta, timezone
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expofmt import GroupStore, JournalError
-from expofmt.gateway import Gateway, Headers, OwnMetrics, Request
+from expofmt import GroupingKey, GroupStore, JournalError
+from expofmt.committed import Committed
+from expofmt.gateway import Gateway, Headers, OwnMetrics, Request, handler
 from expofmt.gateway.handler import gateway_of
 from tests.journals import MemoryJournal
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-PUSH = Request("PUT", "/metrics/job/j", body=b"a 1\n", source="10.0.0.1:5")
+BODY = b"a 1\n"
+PUSH = Request("PUT", "/metrics/job/j", body=BODY, source="10.0.0.1:5")
 
 
 def scraped(gateway: Gateway, name: str = "a") -> bytes:
@@ -62,6 +66,28 @@ def test_a_closed_store_is_a_503_and_can_be_scraped() -> None:
     response = gateway.handle(PUSH)
     assert (response.status, response.body) == (503, b"the store is closed\n")
     assert scraped(gateway)
+
+
+def test_a_broken_store_is_a_503_and_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    log = Log()
+    gateway = Gateway(GroupStore(), on_log=log, enable_admin_api=True)
+    assert gateway.handle(PUSH).status == 200
+    assert gateway.handle(Request("GET", "/-/healthy")).body == b"OK"
+    with monkeypatch.context() as patch:
+        patch.setattr(Committed, "_publish", broken)
+        asked = [gateway.handle(PUSH)]
+    requests = [Request("DELETE", "/metrics/job/j"), Request("PUT", "/api/v1/admin/wipe"), PUSH]
+    asked += map(gateway.handle, [*requests, Request("GET", "/-/healthy"), Request("GET", "/-/ready")])
+    for response in asked:
+        assert response.status == 503
+        assert response.body.startswith(b"the store is broken by an unexpected error")
+        assert b"a bug" in response.body
+    assert scraped(gateway)
+    [(level, message, fields)] = log.lines
+    assert (level, message, fields["err"]) == ("error", "the store is broken", gateway.store.broken)
 
 
 def test_what_nobody_expects_is_a_500_and_logged() -> None:
@@ -145,6 +171,79 @@ def test_a_lenient_gateway_keeps_the_places() -> None:
     assert response.status == 400
     errors = [each for each in json.loads(response.body) if each["severity"] == "error"]
     assert [(each["code"], each["line"]) for each in errors] == [("duplicate-sample", 3)]
+
+
+# The defaults of curl and browsers, of axios and Angular, of jQuery, and what somebody asks for.
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("application/json, text/plain, */*", False),
+        ("application/json, text/javascript, */*; q=0.01", True),
+        ("application/json", True),
+        ("Application/JSON;charset=utf-8", True),
+        ("text/plain;q=0.9, application/json", True),
+        ("text/plain, application/json;q=0.9", False),
+        ("text/*, application/json;q=0.9, */*;q=0.1", False),
+        ("application/json;q=0", False),
+        ("application/json;q=0.1, text/plain;q=0", True),
+        ("application/*", False),
+        ("application/problem+json", False),
+    ],
+)
+def test_diagnostics_are_for_those_who_prefer_json(accept: str, wanted: bool) -> None:
+    gateway = Gateway(GroupStore())
+    for body in (b"a 1\n", b"a x\n"):
+        response = gateway.handle(Request("PUT", "/metrics/job/j", Headers([("Accept", accept)]), body))
+        assert (response.header("Content-Type") == "application/json") is wanted
+
+
+def test_accept_in_several_fields_is_one_list() -> None:
+    headers = Headers([("Accept", "text/plain;q=0.5"), ("Accept", "application/json")])
+    response = Gateway(GroupStore()).handle(Request("PUT", "/metrics/job/j", headers, b""))
+    assert response.header("Content-Type") == "application/json"
+
+
+def test_long_accept_headers_are_not_remembered() -> None:
+    gateway = Gateway(GroupStore())
+    handler._remembered.cache_clear()
+    for accept in ("text/plain", "text/plain;q=0.5", "text/plain;a=" + "x" * 2000):
+        assert gateway.handle(Request("GET", "/metrics", Headers([("Accept", accept)]))).status == 200
+    assert handler._remembered.cache_info().currsize == 2
+
+
+def test_what_is_logged_of_a_refusal_is_cut() -> None:
+    log = Log()
+    gateway = Gateway(GroupStore(), on_log=log)
+    body = b"".join(b"a%d 1\na%d 1\n" % (number, number) for number in range(1000))
+    response = gateway.handle(Request("PUT", "/metrics/job/j", body=body))
+    assert len(response.body) > 10_000
+    [(_, _, fields)] = log.lines
+    assert 1000 < len(fields["err"]) < 1100
+    assert fields["err"].endswith(" characters)")
+
+
+@pytest.mark.parametrize("root", ["/é", "/a b", "/é/", "/a%"])
+def test_a_root_and_a_prefix_of_any_characters(root: str) -> None:
+    at = quote(root.removesuffix("/"))
+    store = GroupStore()
+    mounted = Gateway(store)
+    prefixed = Gateway(store, route_prefix=root, telemetry_path="/mé")
+    for number, (gateway, base, scrape) in enumerate([(mounted, root, "/metrics"), (prefixed, "", "/m%C3%A9")]):
+        push = Request("PUT", f"{at}/metrics/job/{number}", root=base, body=BODY)
+        assert gateway.handle(push).status == 200
+        assert gateway.handle(Request("GET", at + scrape, root=base)).status == 200
+        assert gateway.handle(Request("GET", f"{at}{scrape}/", root=base)).header("Location") == at + scrape
+    assert list(store.groups) == [GroupingKey("0"), GroupingKey("1")]
+
+
+def test_times_are_told_in_a_zone() -> None:
+    zone = timezone(timedelta(hours=5, minutes=30))
+    gateway = Gateway(GroupStore(clock=lambda: 0), clock=lambda: 0, zone=zone)
+    gateway.handle(PUSH)
+    for path in ("metrics", "status"):
+        assert b'"1970-01-01T05:30:00+05:30"' in gateway.handle(Request("GET", f"/api/v1/{path}")).body
 
 
 def test_options_belong_to_one_of_both() -> None:

@@ -77,6 +77,19 @@ def test_inside_flask() -> None:
     assert client.get("/").text == "elsewhere"
 
 
+def test_below_a_path_of_utf8() -> None:
+    store = GroupStore()
+    asgi = Starlette(routes=[Mount("/é", make_asgi_app(store))])
+    assert [each.status_code for each in asked(asgi, ("PUT", "/é/metrics/job/a", BODY), ("GET", "/é/", b""))] == [
+        200
+    ] * 2
+    wsgi = Client(
+        DispatcherMiddleware(Flask(__name__).wsgi_app, {"/é".encode().decode("latin-1"): make_wsgi_app(store)})
+    )
+    assert wsgi.put("/é/metrics/job/b", data=BODY).status_code == 200
+    assert list(store.groups) == [GroupingKey("a"), GroupingKey("b")]
+
+
 def test_both_serve_one_gateway() -> None:
     gateway = Gateway(GroupStore(), enable_admin_api=True)
     assert Client(make_wsgi_app(gateway)).put("/metrics/job/a", data=BODY).status_code == 200
@@ -189,9 +202,15 @@ def test_lifespan() -> None:
     assert [each["type"] for each in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
+def test_a_websocket_is_refused() -> None:
+    messages = [{"type": "websocket.connect"}]
+    sent = asyncio.run(called(make_asgi_app(GroupStore()), {"type": "websocket"}, messages))
+    assert sent == [{"type": "websocket.close"}]
+
+
 def test_no_other_protocol() -> None:
     with pytest.raises(ValueError):
-        asyncio.run(called(make_asgi_app(GroupStore()), {"type": "websocket"}, []))
+        asyncio.run(called(make_asgi_app(GroupStore()), {"type": "carrier-pigeon"}, []))
 
 
 def test_a_scrape_does_not_hold_the_loop() -> None:
@@ -286,6 +305,20 @@ def test_a_body_without_a_length() -> None:
     # What does not end is not read.
     assert served(store, BODY, REQUEST_METHOD="PUT", PATH_INFO="/metrics/job/other")[0] == "200 OK"
     assert not store.groups[GroupingKey("other")].families
+
+
+def test_a_body_whose_end_is_unknown_is_refused() -> None:
+    store = GroupStore()
+    assert served(store, BODY, CONTENT_LENGTH="4", **PUT)[0] == "200 OK"
+    before = store.groups
+    status, _, body = served(store, b"4\r\na 2\n\r\n0\r\n\r\n", HTTP_TRANSFER_ENCODING="chunked", **PUT)
+    assert (status, body[:16]) == ("411 Length Required", b"Length Required:")
+    for length in ("x", "+4", "-4", "4, 4"):
+        assert served(store, BODY, CONTENT_LENGTH=length, **PUT)[0] == "400 Bad Request"
+    assert store.groups == before
+    told = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    assert served(store, b"b 2\n", **told, **PUT)[0] == "200 OK"
+    assert list(store.groups[GroupingKey("j")].families) == ["b"]
 
 
 def test_the_path_as_it_was_sent() -> None:

@@ -13,6 +13,7 @@ import re
 import resource
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 from threading import Thread
 
 import bcrypt
+import cramjam
 import pytest
 import trustme
 import uvicorn
@@ -160,6 +162,28 @@ def test_flags_may_be_variables() -> None:
         assert running.request("PUT", "/p/api/v1/admin/wipe")[0] == 202
     with serving("--no-web.enable-admin-api", env=environment) as running:
         assert running.request("PUT", "/p/api/v1/admin/wipe")[0] == 404
+
+
+def test_0_is_no_limit() -> None:
+    pushes = ("body-bytes", "pending-bytes", "families", "series", "label-value-bytes")
+    flags = [*(f"--push.max-{what}=0" for what in pushes), "--store.max-groups=0", "--store.max-series=0"]
+    body = b"#" * 70 * 2**20 + b'\na{b="c"} 1\n'
+    with serving(*flags) as running:
+        for encoding, sent in (("identity", body), ("gzip", gzip.compress(body)), ("zstd", zstd(body))):
+            headers = {"Content-Encoding": encoding}
+            assert running.request("PUT", f"/metrics/job/{encoding}", sent, headers) == (200, b"")
+        assert running.scrape("a").count("\n") == 3
+
+
+def zstd(body: bytes) -> bytes:
+    return bytes(cramjam.zstd.compress(body))
+
+
+def test_the_api_tells_times_of_the_local_zone() -> None:
+    with serving(env={**os.environ, "TZ": "HERE-5:45"}) as running:
+        assert running.request("PUT", "/metrics/job/j", b"a 1\n")[0] == 200
+        for path in ("metrics", "status"):
+            assert re.search(rb'T[0-9:.]+\+05:45"', running.request("GET", f"/api/v1/{path}")[1])
 
 
 def test_several_addresses_serve_one_state() -> None:
@@ -975,6 +999,27 @@ def test_running_requests_are_finished_before_the_end(tmp_path: Path) -> None:
         assert running.process.wait(PATIENCE) == 0
     with SqliteJournal(path) as journal:
         assert "a" in GroupStore(journal=journal).groups[GroupingKey("j")].families
+
+
+def test_a_journal_that_cannot_be_closed_is_told_in_one_line(tmp_path: Path) -> None:
+    """What is left to tell a journal at the end is which groups have expired, which it finds out again."""
+    path = tmp_path / "j"
+    with serving("--persistence.file", path, "--lifetime", "100ms") as running:
+        assert running.request("PUT", "/metrics/job/j", b"a 1\n")[0] == 200
+        deadline = time.monotonic() + PATIENCE
+        while running.scrape("a"):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            assert running.stop() == 2
+    last = running.log[-2:]
+    assert ["level=ERROR" in line for line in last] == [True, False]
+    assert "database is locked" in last[0]
+    assert "msg=stopped" in last[1]
+    assert "Traceback" not in "".join(running.log)
+    with SqliteJournal(path) as journal:
+        assert not GroupStore(journal=journal).groups
 
 
 # -------------------------------------------------------------------------------------------------------- under load

@@ -747,6 +747,7 @@ def test_a_store_that_is_broken_says_so(method: str, monkeypatch: pytest.MonkeyP
     with pytest.raises(RuntimeError, match=r"broken.*a bug"):
         store.put(KEY, "a 3\n")
     assert isinstance(store.submit(Wipe()).exception(), RuntimeError)
+    assert store.broken == str(caught.value)
     assert store.render() == before
     store.close()
     assert ("} 2\n" in pushed(GroupStore(journal=journal))) is (method == "_publish")

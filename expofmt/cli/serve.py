@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import click
@@ -22,6 +22,9 @@ from ..pushing import Limits, PushPolicy
 from ..quoting import visible
 from ..store import GroupStore
 from .options import TROUBLE
+
+if TYPE_CHECKING:
+    from ..gateway.logs import Log
 
 _ADDRESSES: Final = (":9091",)
 # Each takes some 3 kB, and up to 0.1 ms of the one thread that all pushes wait for.
@@ -133,7 +136,13 @@ _log = partial(_flag, section="Log")
     metavar="DURATION",
     help="Has no effect: a push is on disk before it is answered.",
 )
-@_kept("--lifetime", type=_Duration(), default="0", metavar="DURATION", help="Forget groups so long after a push.")
+@_kept(
+    "--lifetime",
+    type=_Duration(),
+    default="0",
+    metavar="DURATION",
+    help="Forget groups so long after a push; 0 for never.",
+)
 @_kept(
     "--policy",
     default="replace",
@@ -148,7 +157,7 @@ _log = partial(_flag, section="Log")
     "--push.max-body-bytes",
     default=DEFAULT_MAX_BODY_BYTES,
     show_default=True,
-    help="In one push, as it is sent and decompressed.",
+    help="In one push, as it is sent and decompressed; 0 for no limit, here and below.",
 )
 @_limit(
     "--push.max-pending-bytes",
@@ -156,16 +165,11 @@ _log = partial(_flag, section="Log")
     show_default=True,
     help="In all large bodies that are being received or worked at; those beyond are answered 503.",
 )
-@_limit(
-    "--push.max-families",
-    default=_MOST_FAMILIES,
-    show_default=True,
-    help="In one push.",
-)
-@_limit("--push.max-series", help="In one push.")
-@_limit("--push.max-label-value-bytes", help="In one label value.")
-@_limit("--store.max-groups", help="In all.")
-@_limit("--store.max-series", help="In all groups.")
+@_limit("--push.max-families", default=_MOST_FAMILIES, show_default=True, help="In one push.")
+@_limit("--push.max-series", default=0, help="In one push.")
+@_limit("--push.max-label-value-bytes", default=0, help="In one label value.")
+@_limit("--store.max-groups", default=0, help="In all.")
+@_limit("--store.max-series", default=0, help="In all groups.")
 @_log(
     "--log.level",
     type=click.Choice(["debug", "info", "warn", "error"]),
@@ -215,16 +219,16 @@ def command(ctx: click.Context, /, **flags: Any) -> None:
                 policy=policy,
                 lifetime_ns=flags["lifetime"],
                 limits=Limits(
-                    push_families=flags["push_max_families"],
-                    push_series=flags["push_max_series"],
-                    label_value_bytes=flags["push_max_label_value_bytes"],
-                    groups=flags["store_max_groups"],
-                    series=flags["store_max_series"],
+                    push_families=flags["push_max_families"] or None,
+                    push_series=flags["push_max_series"] or None,
+                    label_value_bytes=flags["push_max_label_value_bytes"] or None,
+                    groups=flags["store_max_groups"] or None,
+                    series=flags["store_max_series"] or None,
                 ),
             )
         except (WebConfigError, JournalError, OSError, ModuleNotFoundError) as error:
             _fail(visible(str(error)))
-        held.callback(store.close)
+        held.callback(_close, store, log)
         external = flags["web_external_url"]
         gateway = Gateway(
             store,
@@ -238,6 +242,7 @@ def command(ctx: click.Context, /, **flags: Any) -> None:
             unchecked=flags["push_disable_consistency_check"],
             lenient=flags["push_lenient"],
             max_body_bytes=flags["push_max_body_bytes"],
+            zone=None,
             flags=_as_told(ctx.command, flags),
             build=_build(),
             on_quit=lambda: server.stop(),
@@ -250,12 +255,25 @@ def command(ctx: click.Context, /, **flags: Any) -> None:
             limits=TimeLimits(*(flags[f"web_{name}_timeout"] / 1e9 or float("inf") for name in _TIMED)),
             log=log,
         )
+        closed: list[bool] = []
         log("info", "starting expofmt", {"version": __version__, "engine": ENGINE})
         try:
-            server.serve_until_stopped(store.close)
+            server.serve_until_stopped(lambda: closed.append(_close(store, log)))
         except OSError as error:
             _fail(f"--web.listen-address: {error.strerror or error}")
         log("info", "stopped")
+        if not all(closed):
+            ctx.exit(TROUBLE)
+
+
+def _close(store: GroupStore, log: Log) -> bool:
+    """Close the store; whether its journal could be told what was left to tell, which no answered push waits for."""
+    try:
+        store.close()
+    except JournalError as error:
+        log("error", "the journal could not be closed as it should be", {"err": str(error)})
+        return False
+    return True
 
 
 def _check_paths(flags: Mapping[str, Any]) -> None:

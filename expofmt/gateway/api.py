@@ -33,11 +33,12 @@ _quoted: Final = JSONEncoder(ensure_ascii=False).encode
 _has_escaped: Final = re.compile("[<>&\u2028\u2029]").search
 
 
-def metrics_json(groups: Mapping[GroupingKey, Group], /, *, zone: tzinfo = UTC) -> Iterator[bytes]:
+def metrics_json(groups: Mapping[GroupingKey, Group], /, *, zone: tzinfo | None = UTC) -> Iterator[bytes]:
     """What ``GET /api/v1/metrics`` answers, in chunks: the groups in the order of the mapping, each with its families.
 
-    Times are of the ``zone``. Metrics come in the order in which they were pushed. The answer is made as it is read,
-    and no more of it is held than one chunk; of histograms and summaries, what one family consists of.
+    Times are of the ``zone``, ``None`` for the local one. Metrics come in the order in which they were pushed. The
+    answer is made as it is read, and no more of it is held than one chunk; of histograms and summaries, what one family
+    consists of.
 
     Pushgateway's README, "Query API"; that of 1.11.3 in every byte, but for this:
 
@@ -57,8 +58,12 @@ def metrics_json(groups: Mapping[GroupingKey, Group], /, *, zone: tzinfo = UTC) 
     return _chunks(_answer(groups.values(), zone))
 
 
-def status_json(*, build: Mapping[str, str], flags: Mapping[str, str], start_time_ns: int, zone: tzinfo = UTC) -> bytes:
+def status_json(
+    *, build: Mapping[str, str], flags: Mapping[str, str], start_time_ns: int, zone: tzinfo | None = UTC
+) -> bytes:
     """What ``GET /api/v1/status`` answers: of what build the gateway is, its flags, and when it was started.
+
+    The time is of the ``zone``, ``None`` for the local one.
 
     Pushgateway's README, "Query API".
 
@@ -84,7 +89,7 @@ def _chunks(pieces: Iterable[str]) -> Iterator[bytes]:
     yield "".join(held).encode()
 
 
-def _answer(groups: Iterable[Group], zone: tzinfo) -> Iterator[str]:
+def _answer(groups: Iterable[Group], zone: tzinfo | None) -> Iterator[str]:
     yield '{"status":"success","data":['
     between = ""
     for group in groups:
@@ -94,7 +99,7 @@ def _answer(groups: Iterable[Group], zone: tzinfo) -> Iterator[str]:
     yield "]}"
 
 
-def _group(group: Group, zone: tzinfo) -> Iterator[str]:
+def _group(group: Group, zone: tzinfo | None) -> Iterator[str]:
     families = {**group.families, **dict(_times(group))}
     hidden: dict[str, StoredFamily] = {name: families.pop(name) for name in _FACTS if name in families}
     facts = {
@@ -114,7 +119,7 @@ def _group(group: Group, zone: tzinfo) -> Iterator[str]:
     yield "}"
 
 
-def _members(families: Mapping[str, StoredFamily], zone: tzinfo) -> Iterator[str]:
+def _members(families: Mapping[str, StoredFamily], zone: tzinfo | None) -> Iterator[str]:
     between = "{"
     for name in sorted(families):
         yield f"{between}{_string(name)}:"
@@ -132,7 +137,7 @@ def _times(group: Group) -> Iterator[tuple[str, StoredFamily]]:
             yield family.name, StoredFamily(shown, stamp)
 
 
-def _family(family: MetricFamily, time_ns: int, zone: tzinfo) -> Iterator[str]:
+def _family(family: MetricFamily, time_ns: int, zone: tzinfo | None) -> Iterator[str]:
     type = "GAUGE_HISTOGRAM" if family.type is MetricType.GAUGEHISTOGRAM else text_word(family.type).upper()
     help = f'"help":{_string(family.help)},' if family.help else ""
     yield f'{{"time_stamp":"{_time(time_ns, zone)}","type":"{type}",{help}"metrics":['
@@ -212,7 +217,7 @@ def _string(text: str) -> str:
     return quoted.translate(_ESCAPED) if _has_escaped(quoted) else quoted
 
 
-def _time(time_ns: int, zone: tzinfo) -> str:
+def _time(time_ns: int, zone: tzinfo | None) -> str:
     """A time of RFC 3339 with as many digits as it takes."""
     seconds, fraction = divmod(time_ns, 10**9)
     moment = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone)

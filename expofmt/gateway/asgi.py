@@ -52,6 +52,9 @@ def make_asgi_app(
                 await _serve(gateway, pending, scope, receive, send)
             case "lifespan":
                 await _live(receive, send)
+            case "websocket":
+                await receive()
+                await send({"type": "websocket.close"})
             case other:
                 raise ValueError(f"a gateway speaks http only, not {other}")
 

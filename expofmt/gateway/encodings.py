@@ -9,12 +9,16 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from .messages import regrouped
+from .messages import regrouped, weights
 
 __all__ = ["EncodingError", "TooLargeError", "accepts_gzip", "decoded", "gzip_header_error", "gzipped"]
 
 _GZIP: Final = 31  # zlib's window bits for gzip, header and checksum included
 _CHUNK: Final = 1 << 18
+# How much a decoder is given at once, and how many members a body may have: each costs time, whatever it holds. Those
+# who write in members (bgzip, log files that are appended to) make larger ones.
+_SLICE: Final = 1 << 14
+_MEMBERS: Final = 10_000
 _HEADER: Final = b"\x1f\x8b\x08"
 _HEADER_BYTES: Final = 10
 
@@ -67,35 +71,38 @@ def decoded(body: bytes, encoding: str, limit: int) -> bytes:
 
 def _gunzipped(body: bytes, limit: int) -> bytes:
     """All members, one after the other. RFC 1952, 2.2."""
+    data = memoryview(body)
     pieces: list[bytes] = []
     size = 0
-    member = 0
-    while member < len(body) or not pieces:
-        rest = memoryview(body)[member:]
-        if (error := gzip_header_error(bytes(rest[:_HEADER_BYTES]))) is not None:
+    position = 0
+    members = 0
+    while position < len(data) or not members:
+        members += 1
+        if members > _MEMBERS:
+            raise EncodingError(f"gzip: more than {_MEMBERS} members")
+        if (error := gzip_header_error(bytes(data[position : position + _HEADER_BYTES]))) is not None:
             raise EncodingError(error)
         decoder = zlib.decompressobj(_GZIP)
-        for piece in _pieces(decoder, rest):
+        while not decoder.eof:
+            # What the decoder does not use it gives back as a copy: of a slice, which may hold many members.
+            fed = data[position : position + _SLICE]
+            piece = _decompressed(decoder, fed)
+            if not fed and not piece:
+                raise EncodingError("unexpected EOF")
+            position += len(fed) - len(decoder.unconsumed_tail) - len(decoder.unused_data)
             size += len(piece)
             if size > limit:
                 raise TooLargeError
             pieces.append(piece)
-        if not decoder.eof:
-            raise EncodingError("unexpected EOF")
-        member = len(body) - len(decoder.unused_data)
     return b"".join(pieces)
 
 
-def _pieces(decoder: Any, data: memoryview) -> Iterator[bytes]:
+def _decompressed(decoder: Any, data: memoryview) -> bytes:
     try:
-        while not decoder.eof:
-            piece = decoder.decompress(data, _CHUNK)
-            yield piece
-            data = decoder.unconsumed_tail
-            if not data and len(piece) < _CHUNK:
-                return
+        piece: bytes = decoder.decompress(data, _CHUNK)
     except zlib.error as error:
         raise EncodingError(_in_go(str(error))) from None
+    return piece
 
 
 def _in_go(message: str) -> str:
@@ -108,6 +115,8 @@ def _in_go(message: str) -> str:
 _STREAM: Final = b"\xff\x06\x00\x00sNaPpY"
 _COMPRESSED, _UNCOMPRESSED, _SKIPPABLE = 0x00, 0x01, 0x80
 _CHECKSUM_BYTES: Final = 4
+# As with members of gzip. A chunk holds up to 64 KiB, and those who flush often still write thousands of bytes.
+_CHUNKS: Final = 100_000
 _CORRUPT: Final = "snappy: corrupt input"
 
 
@@ -131,7 +140,11 @@ def _unsnapped(body: bytes, limit: int) -> bytes:
 def _snappy_sizes(body: bytes, cramjam: Any) -> Iterator[int]:
     """How many bytes each chunk says it becomes."""
     position = 0
+    chunks = 0
     while position < len(body):
+        chunks += 1
+        if chunks > _CHUNKS:
+            raise EncodingError(f"snappy: more than {_CHUNKS} chunks")
         if len(body) - position < 4:
             raise EncodingError(_CORRUPT)
         kind, size = body[position], int.from_bytes(body[position + 1 : position + 4], "little")
@@ -155,8 +168,10 @@ def _unzstd(body: bytes, limit: int) -> bytes:
     if not body:
         return b""
     cramjam = _cramjam("zstd")
-    output = bytearray(min(limit, _zstd_bound(body)) + 1)
     try:
+        if limit >= _zstd_bound(body):
+            return bytes(cramjam.zstd.decompress(body))
+        output = bytearray(limit + 1)
         written = cramjam.zstd.decompress_into(body, output)
     except cramjam.DecompressionError as error:
         if "whole buffer" in str(error):
@@ -186,12 +201,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
     >>> accepts_gzip("deflate, gzip;q=0.5"), accepts_gzip("gzip;q=0"), accepts_gzip("*")
     (True, False, False)
     """
-    for clause in accept_encoding.split(","):
-        coding, *parameters = (part.strip().lower() for part in clause.split(";"))
-        if coding == "gzip":
-            weights = [part.partition("=")[2].strip() for part in parameters if part.partition("=")[0].strip() == "q"]
-            return all(weight.strip("0.") for weight in weights)
-    return False
+    return weights(accept_encoding).get("gzip", 0) > 0
 
 
 def gzipped(content: Iterable[bytes]) -> bytes:

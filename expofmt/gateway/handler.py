@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from datetime import UTC, tzinfo
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
@@ -22,7 +24,7 @@ from ..store import Delete, GroupStore, Post, PushResult, Put, Wipe
 from . import page
 from .api import metrics_json, status_json
 from .encodings import EncodingError, TooLargeError, accepts_gzip, decoded, gzip_header_error, gzipped
-from .messages import Request, Response
+from .messages import Request, Response, weights
 from .own import OwnMetrics
 from .router import Endpoint, Route, Router, origin_form
 from .verdicts import refusal
@@ -49,6 +51,11 @@ _INCONSISTENT: Final = "pushed metrics are invalid or inconsistent with existing
 # Paths of pushes that are remembered, so that the next push need not take them apart; longer ones are not.
 _PATHS: Final = 4096
 _PATH_BYTES: Final = 256
+# Likewise Accept headers of scrapes. Those of Prometheus have some 500 bytes.
+_ACCEPTS: Final = 64
+_ACCEPT_BYTES: Final = 1024
+# How much of a text is logged: a push may contradict others a thousand times.
+_LOGGED: Final = 1000
 # How much of a push may be read, and how many series written, where others wait meanwhile.
 _SMALL_BYTES: Final = 64 * 1024
 _FEW_SERIES: Final = 2000
@@ -66,9 +73,13 @@ class Gateway:
     groups be wiped. With ``lenient``, pushes are taken that Prometheus itself would scrape: without a line feed at
     their end, with blanks at the ends of lines, and with escapes that there are not. With ``unchecked``, pushes that
     contradict what others have pushed are answered 202 as those that do not, and are refused all the same. Bodies of
-    more than ``max_body_bytes``, as they are sent or decompressed, are refused with 413. ``clock`` gives nanoseconds
-    since the Unix epoch; ``flags`` and ``build`` are what ``/api/v1/status`` shows. ``on_log`` is given a level, a
-    message and its fields; by default, that goes to the logger ``expofmt.gateway``.
+    more than ``max_body_bytes``, as they are sent or decompressed, are refused with 413 (0: none is). ``clock`` gives
+    nanoseconds since the Unix epoch; the JSON API tells times of the ``zone``, ``None`` for the local one. ``flags``
+    and ``build`` are what ``/api/v1/status`` shows. ``on_log`` is given a level, a message and its fields, of which
+    long ones are cut; by default, that goes to the logger ``expofmt.gateway``. Pushes whose ``Accept`` prefers
+    ``application/json`` to text are answered with diagnostics.
+
+    Once the store is broken (:attr:`GroupStore.broken`), ``/-/healthy`` and ``/-/ready`` answer 503 and why.
 
     Safe to call from many threads. Pushgateway's README, "API".
 
@@ -95,17 +106,19 @@ class Gateway:
         lenient: bool = False,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         clock: Callable[[], int] = time.time_ns,
+        zone: tzinfo | None = UTC,
         flags: Mapping[str, str] | None = None,
         build: Mapping[str, str] | None = None,
         on_quit: Callable[[], None] | None = None,
         on_log: OnLog | None = None,
     ) -> None:
         self.store = store
-        self.max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes or sys.maxsize
         self._external_path = external_path
         self._telemetry_path = telemetry_path
         self._admin_api = enable_admin_api
         self._clock = clock
+        self._zone = zone
         self._own = own
         self._names: Names = names
         self._router = Router(
@@ -118,6 +131,7 @@ class Gateway:
         self._flags = dict(flags or {})
         self._build = dict(build or {})
         self._on_quit = on_quit
+        self._told_broken = False
         self._log = on_log or _logged
         self._remembered_key = lru_cache(_PATHS)(self._read_key)
 
@@ -308,12 +322,22 @@ class Gateway:
         if isinstance(error, JournalError):
             self._log("error", "the change could not be recorded", self._fields(request, str(error)))
             return self._refusal(request, error.status_hint, str(error))
+        if (broken := self._broken()) is not None:
+            return self._refusal(request, 503, broken)
         if isinstance(error, ImportError):
             return self._refusal(request, 415, str(error))
         if isinstance(error, ValueError):
             # The store is closed.
             return self._refusal(request, 503, str(error))
         return self._unexpected(request, error)
+
+    def _broken(self) -> str | None:
+        """Why the store takes no more changes, if that is so. It is logged once: it stays so until a restart."""
+        broken = self.store.broken
+        if broken is not None and not self._told_broken:
+            self._told_broken = True
+            self._log("error", "the store is broken", {"err": broken})
+        return broken
 
     def _unexpected(self, request: Request, error: BaseException) -> Response:
         self._log("error", "unexpected error", self._fields(request, repr(error)))
@@ -334,6 +358,8 @@ class Gateway:
         return GroupingKey.from_path(path, names=self._names, prefix=path_prefix(root) + self._router.prefix)
 
     def _fields(self, request: Request, error: str) -> dict[str, str]:
+        if len(error) > _LOGGED:
+            error = f"{error[:_LOGGED]}... ({len(error)} characters)"
         return {"method": request.method, "source": request.source, "err": error}
 
     # ----------------------------------------------------------------------------------------------------- responses
@@ -343,7 +369,8 @@ class Gateway:
             case Endpoint.METRICS:
                 return self._scraped(request, route.query)
             case Endpoint.HEALTHY | Endpoint.READY:
-                return Response.text(200, "OK")
+                broken = self._broken()
+                return Response.text(200, "OK") if broken is None else Response.error(503, broken)
             case Endpoint.QUIT:
                 return self._quit()
             case Endpoint.NO_QUIT:
@@ -362,9 +389,10 @@ class Gateway:
 
     def _api(self, endpoint: Endpoint) -> Response:
         if endpoint is Endpoint.API_METRICS:
-            content = tuple(metrics_json(self.store.groups))
+            content = tuple(metrics_json(self.store.groups, zone=self._zone))
         else:
-            content = (status_json(build=self._build, flags=self._flags, start_time_ns=self._start_time_ns),)
+            told = {"build": self._build, "flags": self._flags}
+            content = (status_json(**told, start_time_ns=self._start_time_ns, zone=self._zone),)
         return Response(200, (_JSON, *_CORS), content)
 
     def _groups(self, endpoint: Endpoint, path: str) -> Response:
@@ -383,7 +411,8 @@ class Gateway:
 
     def _scraped(self, request: Request, query: str) -> Response:
         names = parse_qs(query, keep_blank_values=True).get("name[]") if "name" in query else None
-        content_type = _negotiated(request.headers.get("accept") or "")
+        accept = request.headers.get("accept") or ""
+        content_type = (_remembered if len(accept) <= _ACCEPT_BYTES else _negotiated)(accept)
         escaping = content_type.escaping or EscapingScheme.UNDERSCORES
         content = self.store.render_pieces(format=content_type.format, names=names, escaping=escaping)
         headers: tuple[tuple[str, str], ...] = (("Content-Type", str(content_type)),)
@@ -442,12 +471,14 @@ def _format_of(content_type: str | None) -> Format:
     return Format.PROTOBUF if is_protobuf else Format.TEXT
 
 
-@lru_cache(256)
 def _negotiated(accept: str) -> ContentType:
     offered = [ContentType(Format.TEXT)]
     if "protobuf" in accept.lower() and _writes_protobuf():
         offered.append(ContentType(Format.PROTOBUF))
     return ContentType.negotiate(accept, offered=offered, wildcards=False)
+
+
+_remembered: Final = lru_cache(_ACCEPTS)(_negotiated)
 
 
 def _writes_protobuf() -> bool:
@@ -460,10 +491,13 @@ def _writes_protobuf() -> bool:
 
 
 def _asks_for_json(request: Request) -> bool:
-    accept = request.headers.get("accept")
-    if accept is None or "json" not in accept:
+    """Whether JSON is preferred to text. Browsers and HTTP libraries that list it beside ``*/*`` do not say so."""
+    accept = request.headers.joined("accept")
+    if "json" not in accept.lower():
         return False
-    return any(clause.partition(";")[0].strip().lower() == "application/json" for clause in accept.split(","))
+    wanted = weights(accept)
+    text = next((wanted[name] for name in ("text/plain", "text/*", "*/*") if name in wanted), 0)
+    return wanted.get("application/json", 0) > text
 
 
 def _report_of(text: str) -> str:

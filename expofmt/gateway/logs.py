@@ -56,12 +56,12 @@ class Log:
             **(fields or {}),
         }
         if self._format == "json":
-            line = json.dumps(event, ensure_ascii=False)
+            line = _visible(json.dumps(event, ensure_ascii=False))
         else:
             line = " ".join(f"{name}={_quoted(value)}" for name, value in event.items())
         # That nobody reads the log is no reason to stop serving, and there is nowhere to say so.
         with suppress(OSError, ValueError):
-            self._stream.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
 
 
@@ -118,4 +118,14 @@ class Handler(logging.Handler):
 
 
 def _quoted(value: str) -> str:
-    return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    is_plain = _PLAIN.fullmatch(value) and value.isprintable()
+    return value if is_plain else _visible(json.dumps(value, ensure_ascii=False))
+
+
+def _visible(line: str) -> str:
+    """JSON with all characters escaped that a terminal would obey, or that nobody would see."""
+    return line if line.isprintable() else "".join(map(_visible_character, line))
+
+
+def _visible_character(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]

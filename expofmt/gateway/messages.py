@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -170,6 +171,27 @@ def regrouped(content: Iterable[bytes], size: int) -> Iterator[bytes]:
             length += len(part)
     if parts:
         yield b"".join(parts)
+
+
+# RFC 9110, 12.4.2, of any length.
+_WEIGHT: Final = re.compile(r"[01](?:\.[0-9]*)?")
+
+
+def weights(header: str) -> dict[str, float]:
+    """How much each of what an Accept header lists is wanted: 1 where it does not say, 0 for not at all.
+
+    Names are in lower case and without their parameters; the first of a name counts. RFC 9110, 12.4.2.
+
+    >>> weights("application/json, text/plain;version=0.0.4;q=0.5")
+    {'application/json': 1.0, 'text/plain': 0.5}
+    """
+    found: dict[str, float] = {}
+    for clause in header.split(","):
+        name, *parameters = (part.strip().lower() for part in clause.split(";"))
+        pairs = (parameter.partition("=") for parameter in parameters)
+        weight = next((value.strip() for key, _, value in pairs if key.strip() == "q"), "1")
+        found.setdefault(name, float(weight) if _WEIGHT.fullmatch(weight) else 1.0)
+    return found
 
 
 def encoded(text: str) -> bytes:

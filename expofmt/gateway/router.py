@@ -138,7 +138,9 @@ class Router:
     """
 
     def __init__(self, *, prefix: str = "", telemetry_path: str = "/metrics", admin_api: bool = False) -> None:
-        self.prefix = prefix = path_prefix(prefix)
+        self.prefix = path_prefix(prefix)
+        self._prefix = prefix = _as_in_paths(self.prefix)
+        telemetry_path = _as_in_paths(telemetry_path)
         shown = {
             f"{prefix}/": Endpoint.PAGE,
             f"{prefix}/status": Endpoint.PAGE,
@@ -188,10 +190,10 @@ class Router:
         if not raw or (_UNCLEAN.search(raw) and method != "CONNECT"):
             return Route(response=Response.redirect(method, 307, _cleaned(raw) + suffix), decodes=False)
         path = unquote_to_bytes(raw.encode("latin-1", "replace")).decode("latin-1") if "%" in raw else raw
-        base = path_prefix(root)
+        base = _as_in_paths(path_prefix(root))
         if base and path.startswith(base):
             path = path[len(base) :] or "/"
-        api = self.prefix + _API
+        api = self._prefix + _API
         if path == api:
             return Route(response=Response.redirect(method, 307, f"{_quoted(base + api)}/{suffix}"), decodes=False)
         if not path.startswith(api + "/"):
@@ -229,6 +231,11 @@ def origin_form(target: str) -> str:
         return target
     match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?]*", target)
     return target if match is None else target[match.end() :]
+
+
+def _as_in_paths(text: str) -> str:
+    """A text as paths have it: the bytes of its UTF-8 as Latin-1."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _cleaned(path: str) -> str:

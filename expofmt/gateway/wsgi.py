@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["make_wsgi_app"]
 
 _CHUNK: Final = 1 << 16
+_NO_LENGTH: Final = Response.error(411, "Length Required: this server takes no bodies without Content-Length")
 
 
 def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplication:
     """A WSGI application that serves a gateway; the options are those of :class:`Gateway`, for a store.
 
-    A body is read up to the gateway's limit, and one that ends before its declared length is refused. Mounted below a
-    path, it answers below that. The store is not closed with the application: whoever made it closes it. PEP 3333.
+    A body is read up to the gateway's limit, and one that ends before its declared length is refused; so is one in
+    chunks (411), unless the server says that it takes them apart (``wsgi.input_terminated``). Mounted below a path, it
+    answers below that. The store is not closed with the application: whoever made it closes it. PEP 3333.
 
     A server that does not tell the path as it was sent (``RAW_URI`` or ``REQUEST_URI``) has decoded it, and one with
     ``%2F%2F`` in it is then one with ``//``, and redirected.
@@ -36,8 +38,8 @@ def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplica
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         headers = Headers(list(_headers(environ)))
         body = _body(environ, gateway.max_body_bytes)
-        if body is None:
-            response = Response.error(400, "unexpected EOF")
+        if isinstance(body, Response):
+            response = body
         else:
             request = Request(
                 environ["REQUEST_METHOD"],
@@ -46,7 +48,7 @@ def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplica
                 body,
                 environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
                 environ.get("REMOTE_ADDR", ""),
-                environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "replace"),
+                environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "surrogateescape"),
             )
             response = gateway.handle(request)
         status = f"{response.status} {HTTPStatus(response.status).phrase}"
@@ -67,17 +69,20 @@ def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
             yield name.replace("_", "-").title(), environ[name]
 
 
-def _body(environ: WSGIEnvironment, limit: int) -> bytes | None:
-    """The body, or somewhat more of it than the limit; ``None`` if it ends too early."""
+def _body(environ: WSGIEnvironment, limit: int) -> bytes | Response:
+    """The body, or somewhat more of it than the limit; or the response, where it cannot be known."""
     declared = environ.get("CONTENT_LENGTH") or ""
-    length = int(declared[:20]) if declared.isdecimal() else None
-    if length is None and not environ.get("wsgi.input_terminated"):
-        return b""
+    if not declared and not environ.get("wsgi.input_terminated"):
+        # To read until the end would be to wait for ever. That there is a body is seen by its coding only.
+        return _NO_LENGTH if "HTTP_TRANSFER_ENCODING" in environ else b""
+    if declared and not declared.isdecimal():
+        return Response.error(400, "bad Content-Length")
+    length = int(declared[:20]) if declared else None
     if length is not None and length > limit:
         # Refused for what it declares.
         return b""
     body = b"".join(_chunks(environ["wsgi.input"].read, limit + 1 if length is None else length))
-    return None if length is not None and len(body) < length else body
+    return Response.error(400, "unexpected EOF") if length is not None and len(body) < length else body
 
 
 def _chunks(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
