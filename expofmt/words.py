@@ -384,7 +384,7 @@ ROWS: Final[Mapping[Code, Row]] = {
         help=remedies.metric_name_label,
     ),
     Code.INPUT_TOO_LARGE: Row(
-        lambda context: "$reason" if "reason" in context.details else "input is larger than the engine can hold",
+        lambda context: context.details.get("reason", "input is larger than the engine can hold"),
         "read up to here only",
         help=lambda context: (
             "split the input" if "reason" in context.details else "split the input, or read it with `iter_families`"

@@ -723,6 +723,7 @@ ABUSE = {
     "two payloads": (lambda n: family("a", 1, more=b"\x22\4\x12\0\x1a\0" * n), Code.PAYLOAD_MISMATCH),
     "messages": (lambda n: b"\0" * n, Code.EMPTY_NAME),
     "broken messages": (lambda n: b"\1\x22" * n, Code.MALFORMED_MESSAGE),
+    "messages of no metric": (lambda n: family("a", 1) * n, Code.INPUT_TOO_LARGE),
     "messages of one metric": (lambda n: family("a", 1, gauge(1)) * n, Code.INPUT_TOO_LARGE),
     "metrics of a long name": (lambda n: family("a" * n, 1, more=b"\x22\0" * 1100), Code.PAYLOAD_MISMATCH),
 }
@@ -782,7 +783,7 @@ def test_so_many_samples_may_be_given_twice() -> None:
     assert len(read(family("a", 1, *[same] * 1001))) == 1001
     assert codes(family("a", 1, *[same] * 1002)) == ["input-too-large"]
     assert len(read(family("a", 4, buckets(bucket(1) * 1001)))) == 1001 + 3
-    with pytest.raises(ParseError, match="more than 1,000 samples are given twice"):
+    with pytest.raises(ParseError, match="more than 1,000 samples or families are given twice"):
         parse(family("a", 4, buckets(bucket(1) * 1002)), format=PROTOBUF)
     times = [same + whole(6, number) for number in range(1500)]
     assert len(read(family("a", 1, *times))) == 1500

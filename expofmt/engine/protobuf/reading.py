@@ -57,8 +57,8 @@ _EXACT: Final = 1 << 53
 # A message is read in parts of so many bytes, since what the runtime makes of tiny fields takes many times their size.
 _PART_BYTES: Final = 1 << 16
 # How many fields a metric may have that is larger than that.
-_MOST_FIELDS: Final = 1 << 18
-# How many samples may be given twice.
+_MOST_FIELDS: Final = 1 << 16
+# How many samples may be given twice, or families without samples.
 _MOST_REPEATED: Final = 1000
 # The labels of a metric stand once, and are those of all its samples; so does the name of a family. As text, an input
 # may have so many bytes, and so many more for each of its own.
@@ -103,9 +103,9 @@ def scan(data: bytes, /, *, max_faults: int = 1000) -> Scan:
     excerpt, since there are no lines. Reading goes on at the next metric, or message, and ends where more than
     ``max_faults`` refuse the input: what follows is not looked at.
 
-    What a few bytes can claim is limited: a metric of more than 64 KiB has at most 262,144 fields, at most 1,000
-    samples are given twice, and the names and labels of all samples together have at most 64 MiB, and 16 bytes for each
-    of the input. Beyond that, it is refused as ``input-too-large``.
+    What a few bytes can claim is limited: a metric of more than 64 KiB has at most 65,536 fields, at most 1,000
+    samples, or families without any, are given twice, and the names and labels of all samples together have at most
+    64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as ``input-too-large``.
 
     >>> from expofmt import Format, MetricFamily, render
     >>> data = render([MetricFamily.gauge("a", 1)], format=Format.PROTOBUF)
@@ -129,7 +129,8 @@ class _Scanner:
         self.bounds: dict[float, str] = {}
         # The message that is being read.
         self.number = self.start = self.body = self.end = 0
-        self.name = self.written = ""
+        self.name = ""
+        self.shown_name: str | None = None
         self.type = MetricType.UNKNOWN
         self.complete = True
         # The part of it that is being read.
@@ -236,8 +237,7 @@ class _Scanner:
 
     def message(self) -> None:
         """Read one message, and take what it holds."""
-        self.complete, self.type = True, MetricType.UNKNOWN
-        self.take_name("")
+        self.complete, self.name, self.shown_name, self.type = True, "", None, MetricType.UNKNOWN
         self.unknown.clear()
         try:
             if self.end - self.body <= _PART_BYTES:
@@ -340,8 +340,8 @@ class _Scanner:
 
     def head(self, message: Any) -> tuple[str | None, str | None]:
         """Take the name and the type; the help text and the unit."""
-        self.take_name(_shown(message.name))
-        self.take_name(_decoded(message.name, "# TYPE "))
+        self.name = _shown(message.name)
+        self.name = _decoded(message.name, "# TYPE ")
         if not self.name:
             raise _Refused(Code.EMPTY_NAME, "# TYPE ", '""', "")
         if not 0 <= message.type < len(TYPES):
@@ -350,11 +350,15 @@ class _Scanner:
         help = _decoded(message.help, f"# HELP {self.written} ") if message.HasField("help") else None
         unit = _decoded(message.unit, f"# UNIT {self.written} ") if message.HasField("unit") else None
         if not is_legacy_metric_name(self.name):
-            self.fault(Code.NON_LEGACY_NAME, self.whole, lambda: self.type_line())
+            self.fault(Code.NON_LEGACY_NAME, self.whole, self.type_line)
         return help, unit
 
-    def take_name(self, name: str) -> None:
-        self.name, self.written = name, _brief(written_name(name))
+    @property
+    def written(self) -> str:
+        """The name as it is shown."""
+        if self.shown_name is None:
+            self.shown_name = _brief(written_name(self.name))
+        return self.shown_name
 
     def type_line(self) -> Excerpt:
         return Excerpt("# TYPE ", self.written, f" {text_word(self.type)}")
@@ -376,6 +380,8 @@ class _Scanner:
         self.fault(Code.INTERLEAVED_FAMILY, self.whole, line, (), old)
         if new.samples:
             before.samples.append(new.samples)
+        else:
+            self.repeat(1)
         return before._replace(
             family=old._replace(
                 help=new.help if old.help is None else old.help,
@@ -447,13 +453,13 @@ class _Scanner:
         self.text_bytes += size * times
         most = _TEXT_BYTES + _TEXT_FACTOR * len(self.data)
         if self.text_bytes > most:
-            self.too_large(f"names and labels of all samples have more than {most:,} bytes")
+            self.too_large(f"names and labels are, as text, over {most:,} bytes")
 
     def repeat(self, times: int) -> None:
-        """Count samples that are given already."""
+        """Count samples that are given already, and families that add none."""
         self.repeated_samples += times
         if self.repeated_samples > _MOST_REPEATED:
-            self.too_large(f"more than {_MOST_REPEATED:,} samples are given twice")
+            self.too_large(f"more than {_MOST_REPEATED:,} samples or families are given twice")
 
     def pair(self, raw: bytes) -> Pair:
         """A label pair, of which each is read once if it can be."""

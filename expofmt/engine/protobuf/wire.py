@@ -183,6 +183,8 @@ def wire_fields(data: bytes, at: int, end: int) -> Iterator[WireField]:
         # Most are as short as this.
         if tag & 7 == 2 and tag >= 8 and value < end and data[value] < 0x80 and value + 1 + data[value] <= end:
             value, stop = value + 1, value + 1 + data[value]
+        elif tag & 7 == 0 and tag >= 8 and value < end and data[value] < 0x80:
+            stop = value + 1
         else:
             stop, value = _after(data, at, tag, value, end)
         yield WireField(tag >> 3, tag & 7, at, value, stop)
