@@ -265,7 +265,8 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
     ),
     Code.INPUT_TOO_LARGE: Explanation(
         "The engine counts bytes in a number of limited size, and the input has more. Larger ones can be read "
-        "in pieces with `expofmt.iter_families`.",
+        "in pieces with `expofmt.iter_families`. In the protobuf format, few bytes can claim very much: there, samples "
+        "that are given twice, fields of a metric, and what names and labels are as text are limited, too.",
         "a limit of expofmt.",
     ),
     Code.TRUNCATED_MESSAGE: Explanation(
@@ -585,7 +586,8 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
     ),
     Code.TOO_MANY_DIAGNOSTICS: Explanation(
         "There were more findings than asked for: the number here were counted and not kept. The limit protects "
-        "memory and readers (`--max-diagnostics`, or `max_diagnostics=`).",
+        "memory and readers (`--max-diagnostics`, or `max_diagnostics=`). The protobuf format is not read beyond it, "
+        "so that there may be others.",
         "a limit of expofmt.",
     ),
 }

@@ -324,7 +324,7 @@ def prepared(
         found = list(map(_unplaced, found))
     is_text = is_given and format is Format.TEXT
     if format is Format.PROTOBUF:
-        pushed = _as_text_has_it(pushed, found)
+        pushed = _as_text_has_it(pushed, source, found)
         # Places in it are told by what stands there.
         lines = (f"# TYPE {written_name(name)} {text_word(family.type)}\n" for name, family in pushed.items())
         source = Source(filename, "".join(lines).encode())
@@ -373,14 +373,14 @@ def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[
     return read, found
 
 
-def _as_text_has_it(exposition: Exposition, found: list[Diagnostic]) -> Exposition:
+def _as_text_has_it(exposition: Exposition, source: Source, found: list[Diagnostic]) -> Exposition:
     """The families without what no text can say, and that among what was found: a store keeps and writes text."""
     families = []
     for family in exposition.values():
-        losses = [loss for loss in losses_in_text(family, exposition.filename) if loss.code is Code.FORMAT_LOSS]
         if family.type is MetricType.GAUGEHISTOGRAM:
             # It would be scraped as a histogram, so that this one is no warning.
-            raise ConsistencyError([replace(losses[0], help="push it as a histogram, or as gauges")])
+            raise ConsistencyError([_gauge_histogram(family.name, source)])
+        losses = [loss for loss in losses_in_text(family, exposition.filename) if loss.code is Code.FORMAT_LOSS]
         if losses:
             found += (replace(loss, severity=Severity.WARNING, help=None) for loss in losses)
             help = None if family.help is None else text_help(family.help)
@@ -390,6 +390,17 @@ def _as_text_has_it(exposition: Exposition, found: list[Diagnostic]) -> Expositi
             family = MetricFamily(family.name, family.type, help, None, samples)
         families.append(family)
     return Exposition(families, filename=exposition.filename)
+
+
+def _gauge_histogram(name: str, source: Source) -> Diagnostic:
+    from .engine import protobuf
+
+    # What has been read does not know its bytes.
+    read = next(family for family in protobuf.scan(source.data).families if family.name == name)
+    excerpt = ("# TYPE ", written_name(name), f" {read.type}")
+    place = Place.in_binary(source.name, excerpt, Span(read.start, read.end))
+    diagnostic = _finding(Code.FORMAT_LOSS, Severity.ERROR, place, family=name)
+    return replace(diagnostic, message="gauge histograms are not stored", help="push it as a histogram, or as gauges")
 
 
 def _forgiven(diagnostic: Diagnostic) -> Diagnostic:

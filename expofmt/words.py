@@ -384,9 +384,11 @@ ROWS: Final[Mapping[Code, Row]] = {
         help=remedies.metric_name_label,
     ),
     Code.INPUT_TOO_LARGE: Row(
-        "input is larger than the engine can hold",
+        lambda context: context.details.get("reason", "input is larger than the engine can hold"),
         "read up to here only",
-        help="split the input, or read it with `iter_families`",
+        help=lambda context: (
+            "split the input" if "reason" in context.details else "split the input, or read it with `iter_families`"
+        ),
     ),
     Code.TRUNCATED_MESSAGE: Row(
         "input ends within message $message",

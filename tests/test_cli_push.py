@@ -452,6 +452,31 @@ def test_the_diagnostics_of_our_gateway() -> None:
     ]
 
 
+def test_a_message_that_our_gateway_refuses_is_shown_by_its_bytes() -> None:
+    good = render([MetricFamily.gauge("good", 1)], format=Format.PROTOBUF)
+    body = good + render([MetricFamily.counter("m.x", 1)], format=Format.PROTOBUF)
+    with pytest.raises(ParseError) as refused:
+        GroupStore().put(GroupingKey("j"), body[:-1], format=Format.PROTOBUF)
+    answer = "".join(report(refused.value.diagnostics, "json")).encode()
+    with serving(Reply(400, answer, JSON)) as gateway:
+        result = run("push", gateway.url, "--job", "j", "--no-check", "--format", "protobuf", input=body[:-1])
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[2] == f" --> <stdin>, byte {len(good)}"
+    shown = body[len(good) : -1][:16].hex(" ")
+    assert [line for line in lines if shown in line] == [f"  | {shown}"]
+
+
+@pytest.mark.parametrize("place", ['"byte": "x", "end_byte": 1', '"byte": 0', '"byte": [], "end_byte": null'])
+def test_a_byte_that_is_none(place: str) -> None:
+    answer = f"""[{{"code": "empty-name", "severity": "error", "message": "no", "help": null, "filename": "f",
+        "line": null, "column": null, "end_line": null, "end_column": null, {place}}}]"""
+    with serving(Reply(400, answer.encode(), JSON)) as gateway:
+        result = run("push", gateway.url, "--job", "j", "--no-check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"expofmt: {gateway.url}/metrics/job/j: answered 400 Bad Request: no\n")
+
+
 def test_the_warnings_of_our_gateway() -> None:
     body = b"push_time_seconds 1\n"
     answer = "".join(report(GroupStore().put(GroupingKey("j"), body).warnings, "json")).encode()

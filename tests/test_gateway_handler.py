@@ -261,6 +261,12 @@ def test_what_is_quick() -> None:
     assert not gateway.is_quick(Request("GET", "/api/v1/metrics"))
     assert not gateway.is_quick(Request("PUT", "/metrics/job/j", body=bytes(10**6)))
     assert not gateway.is_quick(Request("PUT", "/metrics/job/j", Headers([("Content-Encoding", "gzip")]), b"x"))
+    # Protobuf takes longer to read than text.
+    kind = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+    headers = Headers([("Content-Type", kind)])
+    assert gateway.is_quick(Request("PUT", "/metrics/job/j", headers, bytes(1000)))
+    assert not gateway.is_quick(Request("PUT", "/metrics/job/j", headers, bytes(10**4)))
+    assert gateway.is_quick(Request("PUT", "/metrics/job/j", body=bytes(10**4)))
 
 
 TEXT = st.text(st.characters(max_codepoint=255), max_size=20)

@@ -6,6 +6,7 @@ import math
 import struct
 import subprocess
 import sys
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from expofmt import (
     ParseError,
     Quantile,
     Sample,
+    Span,
     SummaryMetric,
     check,
     diff,
@@ -682,6 +684,177 @@ def test_an_exposition_that_was_read_is_pushed_as_any_other() -> None:
     assert [*store.collect(["a"])] == ["a"]
 
 
+def test_a_gauge_histogram_is_refused_at_its_message() -> None:
+    pushed = family("good", 1, gauge(1)) + family("q", 5, message(7, whole(1, 1)))
+    with pytest.raises(ConsistencyError) as caught:
+        GroupStore().put(KEY, pushed, format=PROTOBUF)
+    [found] = caught.value.diagnostics
+    start = len(family("good", 1, gauge(1)))
+    assert str(found) == f"PUT /metrics/job/batch, byte {start}: error[format-loss] gauge histograms are not stored"
+    assert (found.span, found.help) == (Span(start, len(pushed)), "push it as a histogram, or as gauges")
+
+
+# ---------------------------------------------------------------------------------------------------------------- abuse
+
+
+def bucket(bound: float) -> bytes:
+    return message(3, double(2, bound))
+
+
+def buckets(*parts: bytes) -> bytes:
+    return message(7, *parts)
+
+
+def large(*metrics: bytes, name: str = "a", type: int = 1, more: bytes = b"") -> bytes:
+    """A message that is read in several parts."""
+    data = family(name, type, *metrics, more=more)
+    assert len(data) > 3 * 65536
+    return data
+
+
+# Many tiny fields, which are very few bytes once they are compressed: what is repeated in which message.
+ABUSE = {
+    "buckets": (lambda n: family("a", 4, buckets(b"\x1a\0" * n)), Code.INPUT_TOO_LARGE),
+    "quantiles": (lambda n: family("a", 2, message(4, b"\x1a\0" * n)), Code.INPUT_TOO_LARGE),
+    "labels": (lambda n: family("a", 1, b"\x0a\0" * n), Code.PAYLOAD_MISMATCH),
+    "metrics that hold nothing": (lambda n: family("a", 1, more=b"\x22\0" * n), Code.PAYLOAD_MISMATCH),
+    "gauges": (lambda n: family("a", 1, more=b"\x22\2\x12\0" * n), Code.INPUT_TOO_LARGE),
+    "histograms": (lambda n: family("a", 4, more=b"\x22\2\x3a\0" * n), Code.INPUT_TOO_LARGE),
+    "two payloads": (lambda n: family("a", 1, more=b"\x22\4\x12\0\x1a\0" * n), Code.PAYLOAD_MISMATCH),
+    "messages": (lambda n: b"\0" * n, Code.EMPTY_NAME),
+    "broken messages": (lambda n: b"\1\x22" * n, Code.MALFORMED_MESSAGE),
+    "messages of no metric": (lambda n: family("a", 1) * n, Code.INPUT_TOO_LARGE),
+    "messages of one metric": (lambda n: family("a", 1, gauge(1)) * n, Code.INPUT_TOO_LARGE),
+    "metrics of a long name": (lambda n: family("a" * n, 1, more=b"\x22\0" * 1100), Code.PAYLOAD_MISMATCH),
+}
+
+
+@pytest.mark.parametrize("name", ABUSE)
+def test_what_few_bytes_claim_is_refused_in_little_memory(name: str) -> None:
+    make, code = ABUSE[name]
+    assert codes(make(5)) is not None
+    data = make(50_000)
+    store = GroupStore()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExpositionError) as caught:
+            store.put(KEY, data, format=PROTOBUF)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert code in {each.code for each in caught.value.diagnostics}
+    assert len(caught.value.diagnostics) <= 1001
+    assert not store.groups
+    assert peak <= 4 * len(data) + 4_000_000
+
+
+PUSH = """
+import gzip, resource, sys
+from expofmt import GroupStore, engine
+from expofmt.gateway import Gateway, Headers, Request
+engine.use(sys.argv[1])
+gateway = Gateway(GroupStore())
+kind = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+headers = Headers([("Content-Type", kind), ("Content-Encoding", "gzip")])
+def push(data):
+    return gateway.handle(Request("PUT", "/metrics/job/j", headers, gzip.compress(data))).status
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+data = sys.stdin.buffer.read()
+assert push(data[:100]) == 400
+before = most()
+print(push(data), most() - before)
+"""
+
+
+@pytest.mark.parametrize("name", ["buckets", "metrics that hold nothing", "histograms"])
+def test_the_memory_of_the_process_is_bounded_too(name: str, engine: str) -> None:
+    # What the runtime takes is no memory of Python's.
+    data = ABUSE[name][0](1 << 19)
+    found = subprocess.run([sys.executable, "-c", PUSH, engine], input=data, capture_output=True)
+    assert found.returncode == 0, found.stderr.decode()
+    status, growth = map(int, found.stdout.split())
+    assert status == 400
+    assert growth * 1024 <= 4 * len(data) + 32_000_000
+
+
+def test_so_many_samples_may_be_given_twice() -> None:
+    same = gauge(1)
+    assert len(read(family("a", 1, *[same] * 1001))) == 1001
+    assert codes(family("a", 1, *[same] * 1002)) == ["input-too-large"]
+    assert len(read(family("a", 4, buckets(bucket(1) * 1001)))) == 1001 + 3
+    with pytest.raises(ParseError, match="more than 1,000 samples or families are given twice"):
+        parse(family("a", 4, buckets(bucket(1) * 1002)), format=PROTOBUF)
+    times = [same + whole(6, number) for number in range(1500)]
+    assert len(read(family("a", 1, *times))) == 1500
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        family("a", 4, label("b", "x" * 10**6) + buckets(*map(bucket, range(100)))),
+        family("a" * 10**6, 4, buckets(*map(bucket, range(100)))),
+        family("a" * 10**6, 1, *(gauge(1, label("b", str(number))) for number in range(100))),
+    ],
+)
+def test_what_stands_once_is_not_repeated_without_end(data: bytes) -> None:
+    assert codes(data) == ["input-too-large"]
+
+
+def test_reading_ends_where_enough_refuses() -> None:
+    bad, good = message(3), gauge(1, label("b", "c"))
+    scanned = protobuf.scan(family("a", 1, *[bad] * 5, good), max_faults=3)
+    assert [str(fault.code) for fault in scanned.faults] == ["payload-mismatch"] * 3
+    assert scanned.suppressed == {"payload-mismatch": 1}
+    assert not scanned.families
+    # What refuses nothing ends nothing.
+    scanned = protobuf.scan(family("a.b", 1) * 5, max_faults=3)
+    assert scanned.suppressed == {"non-legacy-name": 2, "interleaved-family": 1}
+    assert len(scanned.families) == 1
+
+
+def test_a_large_message_is_read_as_a_small_one_is() -> None:
+    metrics = [gauge(number, label("b", f"{number:0100}")) for number in range(2000)]
+    unit = message(5, "seconds")
+    lines = read(large(*metrics, more=unit))
+    assert lines == [f'a{{b="{number:0100}"}} {number}' for number in range(2000)]
+    assert [each.unit for each in parse(large(*metrics, more=unit), format=PROTOBUF).values()] == ["seconds"]
+    # Name and type are those that stand last, wherever that is.
+    assert read(large(*metrics, more=message(1, "c")))[0] == f'c{{b="{0:0100}"}} 0'
+    bad = [*metrics[:1500], message(3), *metrics[1500:]]
+    start = len(family("a", 1, *metrics)) - len(b"".join(message(4, metric) for metric in metrics[1500:]))
+    [found] = check(large(*bad), format=PROTOBUF)
+    assert (found.code, found.span) == (Code.PAYLOAD_MISMATCH, Span(start, start + len(message(4, message(3)))))
+    [found] = check(large(*metrics, whole(9, 1) + gauge(5)), format=PROTOBUF)
+    assert (found.code, found.span) == (Code.UNKNOWN_FIELD, Span(len(large(*metrics)) + 2, len(large(*metrics)) + 4))
+    assert found.place.excerpt == "a"
+
+
+def test_a_large_message_that_is_broken_is_refused_at_its_byte() -> None:
+    metrics = [gauge(number, label("b", f"{number:0100}")) for number in range(2000)]
+    before = len(large(*metrics))
+    for broken, within in ((message(4, b"\x0a\x05"), 2), (b"\x07\0", 0)):
+        [found] = check(large(*metrics, more=broken), format=PROTOBUF)
+        assert (found.code, found.span) == (Code.MALFORMED_MESSAGE, Span(before + within, before + len(broken)))
+
+
+def test_one_large_metric_is_read() -> None:
+    lines = read(family("a", 4, buckets(*map(bucket, range(20_000)))))
+    assert len(lines) == 20_003
+    value = "x" * 300_000
+    assert read(family("a", 1, gauge(1, label("b", value)))) == [f'a{{b="{value}"}} 1']
+
+
+def test_of_long_texts_both_ends_are_shown() -> None:
+    name = "a" + "x" * 5000 + "z"
+    [found] = check(family(name, 1, message(3)), format=PROTOBUF)
+    assert found.place.excerpt.startswith("axx")
+    assert found.place.cut == (False, True)
+    [found] = check(family(name, 1, gauge(1, label("", "v"))), format=PROTOBUF)
+    assert found.place.excerpt.endswith('xz{""="v"}')
+    assert found.place.cut == (True, False)
+
+
 # ---------------------------------------------------------------------------------------------------- the command line
 
 
@@ -701,6 +874,7 @@ def test_check_reads_it(tmp_path: Path) -> None:
 def test_without_the_package_the_extra_is_named() -> None:
     program = """
 import sys
+import tracemalloc
 sys.modules["google"] = None
 import expofmt
 from click.testing import CliRunner

@@ -34,6 +34,8 @@ _TAKE_NAMES: Final = "start the gateway with --push.enable-utf8-names"
 # Of an answer, no more is shown than these many lines of these many characters.
 _LINES: Final = 20
 _LINE: Final = 1000
+# How many bytes of a message are shown.
+_BYTES: Final = 16
 
 
 def end(
@@ -175,9 +177,17 @@ def _place(record: Mapping[str, Any], label: str, body: str, source: Source | No
     if source is None or record["filename"] != body:
         return Place.canonical(visible(record["filename"]), "", label)
     if record["line"] is None:
-        return Place.canonical(source.name, "", label)
+        return _byte_place(record, source) if "byte" in record else Place.canonical(source.name, "", label)
     start, end = (_offset(source.data, record[f"{end}line"], record[f"{end}column"]) for end in ("", "end_"))
     return Place.of(source, Span(start, max(start, end)), label)
+
+
+def _byte_place(record: Mapping[str, Any], source: Source) -> Place:
+    """Where it is in a source that has no lines, shown by its first bytes."""
+    start, end = record["byte"], record["end_byte"]
+    return Place.in_binary(
+        source.name, ("", source.data[start : min(end, start + _BYTES)].hex(" "), ""), Span(start, max(start, end))
+    )
 
 
 def _offset(data: bytes, line: int, column: int) -> int:

@@ -13,7 +13,7 @@ LAYERS = """
 version.py source.py names.py values.py formats.py
 codes.py quoting.py remedies.py words.py explanations.py model.py diagnostics.py grouping.py
 engine/seam.py engine/columns.py engine/encoder.py engine/gather.py engine/grammar.py engine/lark.py engine/__init__.py
-engine/protobuf.py
+engine/protobuf/wire.py engine/protobuf/reading.py engine/protobuf/writing.py engine/protobuf/__init__.py
 consistency.py parse.py render.py report.py
 merge.py diff.py
 groups.py expiry.py pushing.py catalog.py page.py published.py committed.py requests.py writer.py store.py
