@@ -121,6 +121,7 @@ class Code(StrEnum):
     RESERVED_FAMILY = "reserved-family"
     # What a store has no room for.
     BODY_TOO_LARGE = "body-too-large"
+    TOO_MANY_FAMILIES = "too-many-families"
     TOO_MANY_SERIES = "too-many-series"
     LABEL_VALUE_TOO_LONG = "label-value-too-long"
     TOO_MANY_GROUPS = "too-many-groups"
@@ -210,6 +211,7 @@ _VERDICTS: Final[Mapping[Code, Verdict]] = {
     Code.BUCKET_BOUNDS_CONFLICT: _FATAL,
     Code.RESERVED_FAMILY: _reported(_WARNING),
     Code.BODY_TOO_LARGE: _FATAL,
+    Code.TOO_MANY_FAMILIES: _FATAL,
     Code.TOO_MANY_SERIES: _FATAL,
     Code.LABEL_VALUE_TOO_LONG: _FATAL,
     Code.TOO_MANY_GROUPS: _FATAL,

@@ -12,26 +12,41 @@ from typing import Final
 from . import engine
 from .codes import Code
 from .engine import Excerpt, Fault, Scan, ScannedFamily
-from .model import MetricType
+from .model import MetricType, Samples
 
-__all__ = ["with_consistency"]
+__all__ = ["repeated_samples", "with_consistency"]
 
 # A code, the row concerned, and a related row or -1.
 RowFault = tuple[str, int, int]
 
+_WITH_BUCKETS: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM))
 
-def duplicate_samples(family: ScannedFamily) -> Iterator[RowFault]:
+
+def repeated_samples(name: str, type: MetricType, samples: Samples) -> list[RowFault]:
     """A series has one value at one time; the format leaves the meaning of a second one undefined.
 
     Buckets with the same bound in two spellings have a code of their own, because they do not look alike.
+
+    >>> from expofmt import MetricFamily, MetricType, Sample
+    >>> buckets = [Sample("h_bucket", {"le": bound}, 1) for bound in ("1", "1.0")]
+    >>> repeated_samples("h", MetricType.HISTOGRAM, MetricFamily("h", samples=buckets).samples)
+    [('duplicate-bucket', 1, 0)]
     """
-    samples = family.samples
-    for index, first in samples.duplicates(name=family.name, type=family.type):
-        alike = family.type is MetricType.SUMMARY or samples[index].labels == samples[first].labels
-        yield Code.DUPLICATE_SAMPLE if alike else Code.DUPLICATE_BUCKET, index, first
+    repeated = samples.duplicates(name=name, type=type)
+    if not repeated or type not in _WITH_BUCKETS:
+        return [(Code.DUPLICATE_SAMPLE, index, first) for index, first in repeated]
+    # There may be millions of them, and labels would be objects.
+    series = samples.fingerprints()
+    codes = Code.DUPLICATE_BUCKET, Code.DUPLICATE_SAMPLE
+    return [(codes[series[index] == series[first]], index, first) for index, first in repeated]
 
 
-def explicit_timestamps(family: ScannedFamily) -> Iterator[RowFault]:
+def duplicate_samples(family: ScannedFamily) -> Iterable[RowFault]:
+    """See :func:`repeated_samples`."""
+    return repeated_samples(family.name, family.type, family.samples)
+
+
+def explicit_timestamp(family: ScannedFamily) -> Iterator[RowFault]:
     """Who scrapes a push or a text file sets the time itself; the first sample with one speaks for its family."""
     first = family.samples.first_timestamp()
     if first is not None:
@@ -43,7 +58,6 @@ def histogram_rules(family: ScannedFamily) -> Iterable[RowFault]:
     return family.samples.histogram_faults(family.name, family.type) if family.complete else ()
 
 
-# For families that the engine suspects.
 _RULES: Final[tuple[Callable[[ScannedFamily], Iterable[RowFault]], ...]] = (duplicate_samples, histogram_rules)
 
 
@@ -67,13 +81,12 @@ def with_consistency(scan: Scan, max_faults: int, reported: Callable[[Code], boo
             if counts[code] <= max_faults:
                 found.append(_fault(family, code, index, related))
 
-    for number in engine.suspects(scan.families):
+    timed = reported(Code.EXPLICIT_TIMESTAMP)
+    rules = (*_RULES, explicit_timestamp) if timed else _RULES
+    for number in engine.suspects(scan.families, timed=timed):
         family = scan.families[number]
-        for rule in _RULES:
+        for rule in rules:
             apply(rule, family)
-    if reported(Code.EXPLICIT_TIMESTAMP):
-        for family in scan.families:
-            apply(explicit_timestamps, family)
     if not found:
         return scan
     suppressed = Counter(scan.suppressed)

@@ -885,7 +885,8 @@ class Exposition(Mapping[str, MetricFamily]):
         return iter(self._families)
 
     def __len__(self) -> int:
-        return len(self._families)
+        # Whoever only asks how many there are need not wait until each is an object.
+        return len(self._families if self._scanned is None else self._scanned)
 
     def __contains__(self, name: object) -> bool:
         return name in self._families

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, Self, get_args
 
 from . import engine
 from .codes import Code, Profile, Severity
+from .consistency import repeated_samples
 from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, LimitError, Place
 from .formats import Format
 from .grouping import GroupingKey
@@ -161,15 +162,16 @@ def _push_op(word: str) -> PushOp:
 class Limits:
     """How much a store takes; ``None`` is no limit. A push beyond one is a LimitError, and nothing of it is stored.
 
-    ``body_bytes``: of one push; ``push_series``: in one push; ``label_value_bytes``: of one label value in UTF-8,
-    grouping labels included; ``groups`` and ``series``: in the store. What histograms and summaries get because they
-    lack it counts, too. A limit below 0 is a ValueError.
+    ``body_bytes``: of one push; ``push_families`` and ``push_series``: in one push; ``label_value_bytes``: of one label
+    value in UTF-8, grouping labels included; ``groups`` and ``series``: in the store. What histograms and summaries get
+    because they lack it counts, too. A limit below 0 is a ValueError.
 
     >>> Limits(groups=10_000).groups
     10000
     """
 
     body_bytes: int | None = None
+    push_families: int | None = None
     push_series: int | None = None
     label_value_bytes: int | None = None
     groups: int | None = None
@@ -316,6 +318,8 @@ def prepared(
         pushed, found = _read(source, format, names, lenient)
     except ExpositionError as error:
         raise error if is_given else type(error)(map(_unplaced, error.diagnostics)) from None
+    # Before each is an object.
+    _check_limit(limits.push_families, len(pushed), Code.TOO_MANY_FAMILIES, filename)
     if not is_given:
         found = list(map(_unplaced, found))
     is_text = is_given and format is Format.TEXT
@@ -428,10 +432,9 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
 
 
 def _find_duplicates(push: Push, name: str, type: MetricType, samples: Samples) -> None:
-    repeated = samples.duplicates(name=name, type=type)
-    for index, first in repeated[:MAX_FINDINGS]:
-        alike = type is not MetricType.HISTOGRAM or samples[index].labels == samples[first].labels
-        code = Code.DUPLICATE_SAMPLE if alike else Code.DUPLICATE_BUCKET
+    repeated = repeated_samples(name, type, samples)
+    for word, index, first in repeated[:MAX_FINDINGS]:
+        code = Code(word)
         place, related = push.pushed_place(name, index), push.pushed_place(name, first)
         pushed = push.pushed[name].samples
         # Perhaps they are one only in the group.

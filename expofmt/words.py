@@ -641,6 +641,11 @@ ROWS: Final[Mapping[Code, Row]] = {
         "",
         help="push less at a time, in several groups",
     ),
+    Code.TOO_MANY_FAMILIES: Row(
+        "the push has $found_number metric families, the limit is $limit",
+        "",
+        help="tell apart by a label what differs in the name only, or push less at a time, in several groups",
+    ),
     Code.TOO_MANY_SERIES: Row(
         "the push has $found_number series, the limit is $limit",
         "",

@@ -198,6 +198,7 @@ def test_whoever_breaks_a_rule_is_suspect() -> None:
     assert {"h", "a", "s"} <= suspects
     assert [*engine.suspects(families)] == sorted(engine.suspects(families))
     assert {families[number].name for number in engine.suspects([*families])} >= suspects
+    assert {families[number].name for number in engine.suspects(families, timed=True)} >= suspects | {"b"}
 
 
 # -------------------------------------------------------------------------------------------------------------- samples

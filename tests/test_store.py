@@ -476,6 +476,7 @@ def test_a_shorter_lifetime_counts_at_once(clock: Clock) -> None:
     ("limits", "body", "status"),
     [
         (Limits(body_bytes=3), "a 1\n", 413),
+        (Limits(push_families=1), "a 1\nb 1\n", 422),
         (Limits(push_series=0), "a 1\n", 422),
         (Limits(label_value_bytes=5), 'a{b="ééé"} 1\n', 422),
         (Limits(groups=0), "a 1\n", 429),

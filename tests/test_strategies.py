@@ -229,6 +229,7 @@ def test_nearly_every_code_has_texts() -> None:
         Code.TIMESTAMP_PRECISION,
         Code.RESERVED_FAMILY,
         Code.BODY_TOO_LARGE,
+        Code.TOO_MANY_FAMILIES,
         Code.TOO_MANY_SERIES,
         Code.LABEL_VALUE_TOO_LONG,
         Code.TOO_MANY_GROUPS,

@@ -21,6 +21,7 @@ REPORTS = Path(__file__).parent / "cases/report"
 WITHOUT_EXAMPLE = {
     Code.RESERVED_FAMILY,
     Code.BODY_TOO_LARGE,
+    Code.TOO_MANY_FAMILIES,
     Code.TOO_MANY_SERIES,
     Code.LABEL_VALUE_TOO_LONG,
     Code.TOO_MANY_GROUPS,

@@ -81,7 +81,12 @@ def scan(
     return _Scanner(data, recover=recover, comments=comments, max_faults=max_faults).run()
 
 
-def suspects(families: Sequence[ScannedFamily], /) -> Iterable[int]:
+def suspects(
+    families: Sequence[ScannedFamily],
+    /,
+    *,
+    timed: bool = False,  # noqa: ARG001 - the signature is the seam's
+) -> Iterable[int]:
     """Any of them: to look is as dear as to ask.
 
     >>> [*suspects(scan(b"b 1\\na 1\\n", Format.TEXT).families)]

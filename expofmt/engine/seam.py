@@ -153,9 +153,10 @@ class Engine(Protocol):
     ) -> Scan:
         """Read an exposition. Without ``recover`` it ends at the first line that a plain parse refuses."""
 
-    def suspects(self, families: Sequence[ScannedFamily], /) -> Iterable[int]:
+    def suspects(self, families: Sequence[ScannedFamily], /, *, timed: bool = False) -> Iterable[int]:
         """The indices, in order, of families that may break a rule: whose samples may have ``duplicates`` or
-        ``histogram_faults``. To ask no others spares a question to each of hundreds.
+        ``histogram_faults``, or, if ``timed`` ones are asked for, times. To ask no others spares a question to each of
+        hundreds.
         """
 
     def encode_plain(self, families: Collection[MetricFamily] | Collection[ScannedFamily], /) -> bytes | None:

@@ -350,11 +350,8 @@ class Connection(HttpToolsProtocol):
 
     def _check_head(self, version: str) -> None:
         """Refuse what Go refuses, and see what is to become of the body."""
-        first: dict[bytes, bytes] = {}
-        hosts = 0
-        for name, value in self.headers:
-            hosts += name == b"host"
-            first.setdefault(name, value)
+        first = dict(reversed(self.headers))
+        hosts = sum(name == b"host" for name, _ in self.headers)
         expected = first.get(b"expect")
         coding = first.get(b"transfer-encoding")
         self._left = int(first.get(b"content-length", b"0")) if coding is None else None

@@ -164,6 +164,7 @@ CURL = {
     "from a pipe": ["--data-binary", "@-"],
     "in chunks": ["-X", "POST", "-T", "-"],
     "told to go on": ["-H", "Expect: 100-continue", "--data-binary", "@-"],
+    "asking for HTTP 2": ["--http2", "--data-binary", "@-"],
     "by HTTP 1.0": ["--http1.0", "--data-binary", "@-"],
 }
 

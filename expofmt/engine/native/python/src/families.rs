@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use expofmt_core::block::Block;
+use expofmt_core::cardinality::first_timestamp;
 use expofmt_core::rules::breaks_a_rule;
 use expofmt_core::samples::Samples;
 use expofmt_core::scan::ScannedFamily;
@@ -106,8 +107,9 @@ struct Parts<'py> {
     samples: Bound<'py, NativeSamples>,
 }
 
-/// The indices of families that may break a rule; of those that another engine has read, all.
-pub fn suspects(families: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+/// The indices of families that may break a rule, or that have times if these are `timed`; of those that another engine
+/// has read, all.
+pub fn suspects(families: &Bound<'_, PyAny>, timed: bool) -> PyResult<Vec<usize>> {
     let Ok(native) = families.cast_exact::<ScannedFamilies>() else {
         return Ok((0..families.len()?).collect());
     };
@@ -115,6 +117,7 @@ pub fn suspects(families: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     let is_suspect = |family: &ScannedFamily| {
         let samples = Samples::of(block.clone(), family.first, family.last);
         breaks_a_rule(&samples, block.layout.name(family.name), family.kind)
+            || (timed && first_timestamp(&samples).is_some())
     };
     Ok(families.py().detach(|| (0..found.len()).filter(|&number| is_suspect(&found[number])).collect()))
 }

@@ -60,9 +60,9 @@ mod _native {
 
     /// The indices of families that may break a rule.
     #[pyfunction]
-    #[pyo3(signature = (families, /))]
-    fn suspects(families: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
-        caught(|| crate::families::suspects(families))
+    #[pyo3(signature = (families, /, *, timed = false))]
+    fn suspects(families: &Bound<'_, PyAny>, timed: bool) -> PyResult<Vec<usize>> {
+        caught(|| crate::families::suspects(families, timed))
     }
 
     /// Families that were read, by name, as `MetricFamily` objects.
