@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.test_gateway_served_side_by_side import both
+from tests.peers.beside import both
 from tests.serving import PATIENCE, received, serving
 
 PUSH = Path(__file__).parent / "java" / "Push.java"
