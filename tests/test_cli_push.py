@@ -19,7 +19,7 @@ import trustme
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives import serialization as formats
 
-from expofmt import ExpositionError, Format, GroupingKey, GroupStore, MetricFamily, render
+from expofmt import ExpositionError, Format, GroupingKey, GroupStore, MetricFamily, ParseError, render
 from expofmt.cli import group
 from expofmt.cli.client import Answer, Client, NoAnswer, may_know, without_secrets
 from expofmt.report import report

@@ -22,10 +22,10 @@ from prometheus_client.exposition import (
     push_to_gateway,
 )
 
+from tests.peers.beside import asked, both, put
+from tests.peers.beside import request as get
 from tests.peers.clients import CLIENTS, ClientError, Push, through_driver, through_python
 from tests.peers.test_cli_push import groups, running
-from tests.peers.test_gateway_served_side_by_side import asked, both, put
-from tests.peers.test_gateway_served_side_by_side import request as get
 from tests.peers.test_pushgateway import free_port
 from tests.serving import connection, serving
 
