@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -724,6 +725,9 @@ def test_files_that_are_replaced_while_clients_push(tmp_path: Path) -> None:
     statuses: dict[str, list[int]] = {"ann:secret": [], "bob:old": [], "bob:new": [], "eve:": []}
     done = threading.Event()
 
+    def is_let_in(credentials: str) -> bool:
+        return statuses[credentials][-1:] == [200]
+
     def keep_pushing(port: int, credentials: str) -> None:
         headers = {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
         while not done.is_set():
@@ -739,9 +743,11 @@ def test_files_that_are_replaced_while_clients_push(tmp_path: Path) -> None:
         threads = {each: Thread(target=keep_pushing, args=(running.port, each)) for each in statuses}
         for thread in threads.values():
             thread.start()
-        for turn in range(10):
-            install(certificates[turn % 2], (b"old", b"new")[turn % 2])
-            # Each has pushed on a new connection then.
+        for turn in range(4):
+            password = ("old", "new")[turn % 2]
+            install(certificates[turn % 2], password.encode())
+            # A change counts once the files have been left alone for a while. Each has pushed on a new connection then.
+            until(partial(is_let_in, f"bob:{password}"))
             enough = {each: len(found) + 3 for each, found in statuses.items()}
             while any(thread.is_alive() and len(statuses[each]) < enough[each] for each, thread in threads.items()):
                 time.sleep(0.01)
