@@ -207,6 +207,11 @@ ONE_AFTER_THE_OTHER = {
         request("GET", "/-/ready", "X:", "Y: ä", "Cookie: a=b"),
         READY,
     ],
+    "what few use": [request("SPEAK", "/-/ready"), request("GET", "/-/ready?ä"), READY],
+    "what needs no body, of which much comes": [put("/metrics/job/none", b"x" * 300_000, method="DELETE")],
+    "what needs no body that is announced": [
+        request("DELETE", "/metrics/job/none", "Expect: 100-continue", "Content-Length: 4") + b"junk"
+    ],
     "the last": [request("GET", "/-/ready", "Connection: keep-alive, Close")],
 }
 
