@@ -416,12 +416,13 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
     may_repeat = not first.concat(*others).label_names().isdisjoint({*push.key.labels, *_INSTANCE})
     # The group outlives the text of the push.
     labelled = together(pushed, push.key.labels, _INSTANCE)
+    untold = 0
     for family, samples in zip(push.families.values(), labelled, strict=True):
         name = family.name
         if limits.label_value_bytes is not None:
             _check_values(push, name, samples, limits.label_value_bytes)
         if may_repeat or family.type in _POINT_LABELS:
-            _find_duplicates(push, name, family.type, samples)
+            untold += _find_duplicates(push, name, family.type, samples)
         if family.type in _POINT_LABELS and not push.errors:
             _find_united(push, family, samples)
         faults = samples.histogram_faults(name, family.type)
@@ -430,21 +431,26 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
             push.warnings.append(_finding(Code(code), Severity.WARNING, push.pushed_place(name, index)))
         if len(dropped) > MAX_FINDINGS:
             push.warnings.append(more_findings(push.source.name, len(dropped) - MAX_FINDINGS))
-        if family.type in _POINT_LABELS and not samples.is_complete(name, family.type):
+        if family.type in _POINT_LABELS and not push.errors and not samples.is_complete(name, family.type):
             completed = _completed(family, samples)
             if completed is not None:
                 push.completed.add(name)
                 samples = completed
-                if not push.errors and samples.duplicates(name=name, type=family.type):
+                if samples.duplicates(name=name, type=family.type):
                     # A sample without a suffix, whose bucket is there already.
                     place = push.pushed_place(name, dropped[0][1])
                     push.errors.append(_finding(Code.DUPLICATE_BUCKET, Severity.ERROR, place))
         yield family.with_samples(samples)
+    if untold:
+        push.errors.append(more_findings(push.source.name, untold))
 
 
-def _find_duplicates(push: Push, name: str, type: MetricType, samples: Samples) -> None:
+def _find_duplicates(push: Push, name: str, type: MetricType, samples: Samples) -> int:
+    """How many there are besides those that are told."""
     repeated = repeated_samples(name, type, samples)
-    for word, index, first in repeated[:MAX_FINDINGS]:
+    # Places take long to find.
+    told = repeated[: max(0, MAX_FINDINGS - len(push.errors))]
+    for word, index, first in told:
         code = Code(word)
         place, related = push.pushed_place(name, index), push.pushed_place(name, first)
         pushed = push.pushed[name].samples
@@ -452,8 +458,7 @@ def _find_duplicates(push: Push, name: str, type: MetricType, samples: Samples) 
         differ = code is Code.DUPLICATE_SAMPLE and pushed[index].labels != pushed[first].labels
         details = {"labelled": samples[index].series} if differ else {}
         push.errors.append(Diagnostic.of_places(code, Severity.ERROR, place, related, details))
-    if len(repeated) > MAX_FINDINGS:
-        push.errors.append(more_findings(push.source.name, len(repeated) - MAX_FINDINGS))
+    return len(repeated) - len(told)
 
 
 def _find_united(push: Push, family: MetricFamily, samples: Samples) -> None:
