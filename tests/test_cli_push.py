@@ -596,6 +596,8 @@ def test_the_body_is_not_to_blame(status: int) -> None:
         (b"Hello!", ()),
         (b'{"status":"success"}', JSON),
         (b"[1]", JSON),
+        (b'[{"a":1}]', JSON),
+        (b'[{"code":1,"severity":"warning","message":"m"}]', JSON),
         (b"[]", (("Content-Type", "text/plain"),)),
         (b"[", JSON),
     ],

@@ -164,6 +164,7 @@ def test_a_body_beyond_the_limit_is_not_read_on(headers: list[tuple[bytes, bytes
     ("path", "status", "headers"),
     [
         ("/metrics/job/j", 413, [(b"content-length", b"999999999")]),
+        pytest.param("/metrics/job/j", 413, [(b"content-length", b"9" * 5000)], id="many digits"),
         ("/nope", 404, [(b"content-length", b"4"), (b"expect", b"100-continue")]),
         ("/metrics/job/j/a", 400, [(b"transfer-encoding", b"chunked"), (b"expect", b"100-continue")]),
         ("/-/quit", 403, [(b"content-length", b"300000")]),
@@ -305,6 +306,17 @@ def test_a_body_without_a_length() -> None:
     # What does not end is not read.
     assert served(store, BODY, REQUEST_METHOD="PUT", PATH_INFO="/metrics/job/other")[0] == "200 OK"
     assert not store.groups[GroupingKey("other")].families
+
+
+@pytest.mark.parametrize(
+    "length", ["1001", "9" * 19, "1" + "0" * 19, "1" + "0" * 24, pytest.param("9" * 5000, id="many digits")]
+)
+@pytest.mark.parametrize("more", [{}, {"HTTP_CONTENT_LENGTH": "4"}])
+def test_a_body_that_is_said_to_be_too_large_changes_nothing(length: str, more: dict[str, str]) -> None:
+    store = GroupStore()
+    assert served(store, BODY, CONTENT_LENGTH="0" * 30 + "4", **PUT)[0] == "200 OK"
+    assert served(store, BODY, **more, CONTENT_LENGTH=length, **PUT)[0].startswith("413 ")
+    assert list(store.groups[GroupingKey("j")].families) == ["a"]
 
 
 def test_a_body_whose_end_is_unknown_is_refused() -> None:

@@ -274,6 +274,7 @@ def test_a_file_that_was_left_alone_before_anybody_asked_counts_at_once(
 
 TLS_FILES = "tls_server_config: {cert_file: tls.crt, key_file: tls.key"
 ASKING = f"{TLS_FILES}, client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}}\n"
+NAMED = f"{ASKING[:-2]}, client_allowed_sans: [db1]}}\n"
 
 
 @pytest.mark.parametrize(
@@ -290,6 +291,14 @@ ASKING = f"{TLS_FILES}, client_ca_file: ca.crt, client_auth_type: RequireAndVeri
             f"{TLS_FILES}, client_auth_type: NoClientCert}}",
         ),
         (ASKING, "", "has no tls_server_config any more", ASKING),
+        (NAMED, ASKING, "has no client_allowed_sans any more", NAMED.replace("db1", "db2")),
+        (
+            NAMED,
+            ASKING,
+            "has no client_allowed_sans any more",
+            ASKING.replace("RequireAnd", "").replace("Cert}", "CertIfGiven}"),
+        ),
+        (NAMED, ASKING, "has no client_allowed_sans any more", f"{TLS_FILES}, client_auth_type: NoClientCert}}"),
     ],
 )
 def test_a_file_that_was_cut_off_lets_nobody_in(pair: Path, before: str, cut_off: str, message: str, said: str) -> None:

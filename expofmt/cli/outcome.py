@@ -95,10 +95,16 @@ def status_of(answer: Answer) -> str:
     return text
 
 
-def _is_foreign(answer: Answer, records: object) -> bool:
+def _is_foreign(answer: Answer, records: Iterable[Mapping[str, Any]] | None) -> bool:
     """Whether it is a success that no gateway would tell so: theirs are empty, or a list of diagnostics."""
-    has_text = records is None and answer.body.strip() != b""
+    is_told = records is not None and all(_is_of_diagnostic(record) for record in records)
+    has_text = not is_told and answer.body.strip() != b""
     return 200 <= answer.status < 300 and (answer.status not in _DONE or has_text)
+
+
+def _is_of_diagnostic(record: Mapping[str, Any]) -> bool:
+    """Whether it is a diagnostic, if only of a later version, whose codes and places may be others."""
+    return all(isinstance(record.get(name), str) for name in ("code", "severity", "message"))
 
 
 def _too_long(answer: Answer) -> str:

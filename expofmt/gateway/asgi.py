@@ -179,8 +179,7 @@ async def _response(
 
 def _is_announced(headers: Headers) -> bool:
     """Whether there is a body that a client sends only when it is asked to, or is better told not to."""
-    length = headers.get("content-length") or "0"
-    size = int(length[:20]) if length.isdecimal() else 0
+    size = headers.content_length() or 0
     has_body = size > 0 or headers.get("transfer-encoding") is not None
     return size > _LARGE_BYTES or (has_body and headers.get("expect") is not None)
 

@@ -12,6 +12,8 @@ __all__ = ["Headers", "Request", "Response"]
 
 _TEXT: Final = ("Content-Type", "text/plain; charset=utf-8")
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
+# Of a Content-Length, as many as 64 bits take.
+_DIGITS: Final = 20
 
 
 class Headers(Sequence[tuple[str, str]]):
@@ -46,6 +48,20 @@ class Headers(Sequence[tuple[str, str]]):
         """
         name = name.lower()
         return ", ".join(value for given, value in self._pairs if given.lower() == name)
+
+    def content_length(self) -> int | None:
+        """How many bytes the body is said to have; ``None`` if that is not told, or is no number.
+
+        A length of more than 20 digits is told as one of 20, which is more than anything has. RFC 9110, 8.6.
+
+        >>> Headers([("Content-Length", "42")]).content_length(), Headers([("Content-Length", "-1")]).content_length()
+        (42, None)
+        """
+        length = self.get("content-length") or ""
+        if not length.isdecimal() or not length.isascii():
+            return None
+        # Python takes no number of thousands of digits.
+        return int(length.lstrip("0")[:_DIGITS] or "0")
 
     @overload
     def __getitem__(self, index: int) -> tuple[str, str]: ...

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["make_wsgi_app"]
 
 _CHUNK: Final = 1 << 16
+# The fields whose names in the environment do not begin with HTTP_.
+_NOT_HTTP: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 _NO_LENGTH: Final = Response.error(411, "Length Required: this server takes no bodies without Content-Length")
 
 
@@ -37,7 +39,7 @@ def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplica
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         headers = Headers(list(_headers(environ)))
-        body = _body(environ, gateway.max_body_bytes)
+        body = _body(environ, headers, gateway.max_body_bytes)
         if isinstance(body, Response):
             response = body
         else:
@@ -61,23 +63,24 @@ def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplica
 
 
 def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
-    for name, value in environ.items():
-        if name.startswith("HTTP_"):
-            yield name[5:].replace("_", "-").title(), value
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+    for name in _NOT_HTTP:
         if environ.get(name):
             yield name.replace("_", "-").title(), environ[name]
+    for name, value in environ.items():
+        # A field `Content_Length` is another one, and is not to be taken for it.
+        if name.startswith("HTTP_") and name[5:] not in _NOT_HTTP:
+            yield name[5:].replace("_", "-").title(), value
 
 
-def _body(environ: WSGIEnvironment, limit: int) -> bytes | Response:
+def _body(environ: WSGIEnvironment, headers: Headers, limit: int) -> bytes | Response:
     """The body, or somewhat more of it than the limit; or the response, where it cannot be known."""
-    declared = environ.get("CONTENT_LENGTH") or ""
+    declared = headers.get("content-length")
     if not declared and not environ.get("wsgi.input_terminated"):
         # To read until the end would be to wait for ever. That there is a body is seen by its coding only.
         return _NO_LENGTH if "HTTP_TRANSFER_ENCODING" in environ else b""
-    if declared and not declared.isdecimal():
+    length = headers.content_length()
+    if declared and length is None:
         return Response.error(400, "bad Content-Length")
-    length = int(declared[:20]) if declared else None
     if length is not None and length > limit:
         # Refused for what it declares.
         return b""

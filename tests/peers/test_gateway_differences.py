@@ -201,6 +201,26 @@ def test_what_is_ignored_there(ports: Ports) -> None:
     assert (there, here) == ("text/plain; charset=utf-8", "application/json")
 
 
+@pytest.mark.parametrize("encoding", ["text", "compact-text"])
+def test_protobuf_as_text(ports: Ports, encoding: str) -> None:
+    accept = f"Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding={encoding}"
+    there, here = (told(port, request("GET", "/metrics", accept, CLOSE)).partition(b"\r\n\r\n")[0] for port in ports)
+    assert f"; encoding={encoding}".encode() in there
+    assert b"content-type: text/plain; version=0.0.4" in here
+
+
+def test_the_policy_of_the_page(program: str, tmp_path: Path) -> None:
+    config = tmp_path / "web.yml"
+    config.write_text("http_server_config: {headers: {Content-Security-Policy: default-src 'none'}}\n")
+    policy = b"content-security-policy: default-src 'none'\r\n"
+    seen = []
+    with both(program, f"--web.config.file={config}") as ports:
+        for path in ("/", "/metrics"):
+            answers = [told(port, request("GET", path, CLOSE)) for port in ports]
+            seen.append([re.search(policy, answer, re.IGNORECASE) is not None for answer in answers])
+    assert seen == [[True, False], [True, True]]
+
+
 def test_names_of_families(ports: Ports) -> None:
     """Without regard to what other tests have pushed."""
     for port in ports:
@@ -308,3 +328,34 @@ def test_errors_at_the_start(program: str, tmp_path: Path, flag: str, code: int)
         codes.append(done.returncode)
     assert codes == [code, 2]
     assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("suite", "taken"),
+    [
+        ("TLS_RSA_WITH_AES_128_GCM_SHA256", [False, True]),
+        ("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", [False, True]),
+        ("TLS_ECDHE_RSA_WITH_RC4_128_SHA", [False, False]),
+        ("TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", [False, False]),
+    ],
+)
+def test_cipher_suites(newest_program: str, tmp_path: Path, suite: str, taken: list[bool]) -> None:
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "pair.pem"))
+    config = tmp_path / "web.yml"
+    suites = f"[{suite}, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]"  # without the second, there is no HTTP/2
+    config.write_text(f"tls_server_config: {{cert_file: pair.pem, key_file: pair.pem, cipher_suites: {suites}}}\n")
+    said = []
+    for command in ([newest_program, "--persistence.file="], [sys.executable, "-m", "expofmt", "serve"]):
+        command += ["--web.listen-address=127.0.0.1:0", f"--web.config.file={config}"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, b"")
+            said.append(
+                next(
+                    b"unknown" not in line
+                    for line in lines
+                    if re.search(b"unknown cipher|TLS is enabled|tls=true", line)
+                )
+            )
+            process.terminate()
+    assert said == taken

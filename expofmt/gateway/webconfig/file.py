@@ -22,7 +22,8 @@ class WebConfigFile:
     Whoever makes one reads the file, so that what is wrong with it is told at once: WebConfigError. A change counts
     once the file has been left alone for half a second; until then, what it said before does. That it asks for no
     passwords or certificates any more counts only if it says so: a file may be cut off, or empty, because whoever
-    writes it is not done, or had no space left. ``is_secure`` is whether it asked for TLS then, which stays so.
+    writes it is not done, or had no space left. That certificates may have any names is no change that counts: it takes
+    another WebConfigFile. ``is_secure`` is whether it asked for TLS at the start, which stays so.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -76,4 +77,8 @@ class WebConfigFile:
             return "has no tls_server_config any more: TLS is switched off by a restart only"
         if last.tls and last.tls.asks_for_certificates and not config.tls.client_auth_type:
             return "has no client_auth_type any more: to let everybody in, write `client_auth_type: NoClientCert`"
+        # Other client_auth_types take no names, so whoever writes one says so.
+        is_asked = config.tls.client_auth_type == "RequireAndVerifyClientCert"
+        if last.tls and last.tls.client_allowed_sans and is_asked and not config.tls.client_allowed_sans:
+            return "has no client_allowed_sans any more: certificates of all names are let in by a restart only"
         return ""
