@@ -743,6 +743,10 @@ ABUSE = {
         lambda n: family("a", 1, *[gauge(1) + b"\x50\0" * 5000] * (n // 1000)),
         Code.INPUT_TOO_LARGE,
     ),
+    "fields of native histograms": (
+        lambda n: family("a", 4, *[message(7, b"\x28\0" * 5000)] * (n // 1000)),
+        Code.INPUT_TOO_LARGE,
+    ),
     "metrics of a long name": (lambda n: family("a" * n, 1, more=b"\x22\0" * 1100), Code.PAYLOAD_MISMATCH),
 }
 

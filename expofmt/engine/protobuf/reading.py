@@ -108,8 +108,9 @@ def scan(data: bytes, /, *, max_faults: int = 1000) -> Scan:
     What a few bytes can claim is limited. A metric of more than 64 KiB has at most 65,536 fields, and so has a message
     besides its metrics. At most 1,000 times, all together, a message has the name of an earlier one, a metric the
     labels and time of an earlier one of its family, a bucket or quantile the bound of another of its metric. At most
-    100,000 fields are not known, and one for each 8 bytes of the input. The names and labels of all samples together
-    have at most 64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as ``input-too-large``.
+    100,000 fields are not known or of native histograms, and one for each 8 bytes of the input. The names and labels of
+    all samples together have at most 64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as
+    ``input-too-large``.
 
     >>> from expofmt import Format, MetricFamily, render
     >>> data = render([MetricFamily.gauge("a", 1)], format=Format.PROTOBUF)
@@ -306,17 +307,17 @@ class _Scanner:
                         self.odd_metric(
                             Code.PAYLOAD_MISMATCH, message, metric, payload=f"both `{first}` and `{known.name}`"
                         )
-            elif name == "Histogram" and field.number in _NATIVE:
+                continue
+            self.unknown_fields += 1
+            if self.unknown_fields > most_unknown:
+                self.too_large(f"more than {most_unknown:,} fields are not known, or of native histograms")
+            if name == "Histogram" and field.number in _NATIVE:
                 if (metric, "native") not in seen:
                     seen.add((metric, "native"))
                     self.odd_metric(Code.NATIVE_HISTOGRAM, message, metric)
-            else:
-                self.unknown_fields += 1
-                if self.unknown_fields > most_unknown:
-                    self.too_large(f"more than {most_unknown:,} fields are not known")
-                if (name, field.number) not in self.unknown and len(self.unknown) <= self.max_faults:
-                    self.unknown.add((name, field.number))
-                    self.unknown_field(message, name, metric, field)
+            elif (name, field.number) not in self.unknown and len(self.unknown) <= self.max_faults:
+                self.unknown.add((name, field.number))
+                self.unknown_field(message, name, metric, field)
 
     def unknown_field(self, message: Any, name: str, metric: int, field: WireField) -> None:
         def excerpt() -> Excerpt:
