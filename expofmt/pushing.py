@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Final, Literal, NamedTuple, Self, get_args
 
 from . import engine
@@ -313,6 +315,8 @@ def prepared(
     else:
         raise TypeError(f"the body of a push is bytes, str or an Exposition, not {type(body).__name__}")
     _check_limit(limits.body_bytes, len(data), Code.BODY_TOO_LARGE, filename)
+    if format is Format.PROTOBUF:
+        _check_messages(limits.push_families, data, filename)
     source = Source(filename, data)
     try:
         pushed, found = _read(source, format, names, lenient)
@@ -396,9 +400,11 @@ def _gauge_histogram(name: str, source: Source) -> Diagnostic:
     from .engine import protobuf
 
     # What has been read does not know its bytes.
-    read = next(family for family in protobuf.scan(source.data).families if family.name == name)
-    excerpt = ("# TYPE ", written_name(name), f" {read.type}")
-    place = Place.in_binary(source.name, excerpt, Span(read.start, read.end))
+    named = name.encode()
+    spans = protobuf.message_spans(source.data)
+    span = next(Span(start, end) for start, body, end in spans if protobuf.name_bytes(source.data, body, end) == named)
+    excerpt = ("# TYPE ", written_name(name), f" {MetricType.GAUGEHISTOGRAM}")
+    place = Place.in_binary(source.name, excerpt, span)
     diagnostic = _finding(Code.FORMAT_LOSS, Severity.ERROR, place, family=name)
     return replace(diagnostic, message="gauge histograms are not stored", help="push it as a histogram, or as gauges")
 
@@ -572,15 +578,29 @@ def _in_the_push(push: Push, family: MetricFamily, diagnostic: Diagnostic) -> Di
     return replace(diagnostic, place=replace(place, label=diagnostic.place.label), help=help)
 
 
+def _check_messages(limit: int | None, data: bytes, filename: str) -> None:
+    """Refuse a body of more messages than there may be families and repeated names, before any of them is read."""
+    from .engine import protobuf
+
+    if limit is None:
+        return
+    most = limit + protobuf.MOST_REPEATED
+    # What is broken is told when it is read.
+    with suppress(protobuf.Broken):
+        if next(islice(protobuf.message_spans(data), most, None), None):
+            raise limit_error(Code.TOO_MANY_FAMILIES, filename, limit, f"over {most:,}")
+
+
 def _check_limit(limit: int | None, found: int, code: Code, filename: str) -> None:
     if limit is not None and found > limit:
         raise limit_error(code, filename, limit, found)
 
 
-def limit_error(code: Code, filename: str, limit: int, found: int) -> LimitError:
+def limit_error(code: Code, filename: str, limit: int, found: int | str) -> LimitError:
     """What a push is refused with that goes beyond a limit."""
     place = Place.canonical(filename, "", "")
-    return LimitError([_finding(code, Severity.ERROR, place, limit=f"{limit:,}", found_number=f"{found:,}")])
+    found = found if isinstance(found, str) else f"{found:,}"
+    return LimitError([_finding(code, Severity.ERROR, place, limit=f"{limit:,}", found_number=found)])
 
 
 def capped(findings: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -725,6 +725,28 @@ ABUSE = {
     "broken messages": (lambda n: b"\1\x22" * n, Code.MALFORMED_MESSAGE),
     "messages of no metric": (lambda n: family("a", 1) * n, Code.INPUT_TOO_LARGE),
     "messages of one metric": (lambda n: family("a", 1, gauge(1)) * n, Code.INPUT_TOO_LARGE),
+    "labelled messages": (lambda n: family("a", 1, gauge(1, label("b", "c"))) * n, Code.INPUT_TOO_LARGE),
+    "equal labelled metrics": (
+        lambda n: family("a", 1, more=message(4, gauge(1, label("b", "c"))) * n),
+        Code.INPUT_TOO_LARGE,
+    ),
+    "labelled metrics of equal messages": (
+        lambda n: family("a", 1, *(gauge(1, label("b", str(i))) for i in range(100))) * (n // 100 or 1),
+        Code.INPUT_TOO_LARGE,
+    ),
+    "distinct families": (
+        lambda n: b"".join(family(f"a{number}", 1, gauge(1)) for number in range(2 * n)),
+        Code.TOO_MANY_FAMILIES,
+    ),
+    "unknown fields": (lambda n: family("a", 1, gauge(1), more=b"\x50\0" * 2 * n), Code.INPUT_TOO_LARGE),
+    "unknown fields of metrics": (
+        lambda n: family("a", 1, *[gauge(1) + b"\x50\0" * 5000] * (n // 1000)),
+        Code.INPUT_TOO_LARGE,
+    ),
+    "fields of native histograms": (
+        lambda n: family("a", 4, *[message(7, b"\x28\0" * 5000)] * (n // 1000)),
+        Code.INPUT_TOO_LARGE,
+    ),
     "metrics of a long name": (lambda n: family("a" * n, 1, more=b"\x22\0" * 1100), Code.PAYLOAD_MISMATCH),
 }
 
@@ -734,7 +756,7 @@ def test_what_few_bytes_claim_is_refused_in_little_memory(name: str) -> None:
     make, code = ABUSE[name]
     assert codes(make(5)) is not None
     data = make(50_000)
-    store = GroupStore()
+    store = GroupStore(limits=Limits(push_families=90_000))
     tracemalloc.start()
     try:
         with pytest.raises(ExpositionError) as caught:
@@ -787,6 +809,44 @@ def test_so_many_samples_may_be_given_twice() -> None:
         parse(family("a", 4, buckets(bucket(1) * 1002)), format=PROTOBUF)
     times = [same + whole(6, number) for number in range(1500)]
     assert len(read(family("a", 1, *times))) == 1500
+    labelled = gauge(1, label("b", "c"), label("d", "e"))
+    other = gauge(2, label("d", "e"), label("b", "c"))
+    assert len(read(family("a", 1, labelled, *[other] * 1000))) == 1001
+    assert codes(family("a", 1, labelled, *[other] * 1001)) == ["input-too-large"]
+
+
+def test_so_many_messages_may_have_a_name_that_was_given() -> None:
+    messages = [family("a", 1, gauge(1, label("b", str(number)))) for number in range(1002)]
+    assert len(read(b"".join(messages[:1001]))) == 1001
+    assert "input-too-large" in codes(b"".join(messages), max_diagnostics=1002)
+
+
+def test_so_many_fields_may_be_unknown() -> None:
+    metrics = [gauge(number, label("b", str(number))) + whole(9, 1) * 5000 for number in range(20)]
+    data = family("a", 1, *metrics)
+    assert codes(data) == ["unknown-field"]
+    metrics += [gauge(number, label("b", str(number))) + whole(9, 1) * 5000 for number in range(20, 30)]
+    with pytest.raises(ParseError, match="fields are not known"):
+        parse(family("a", 1, *metrics), format=PROTOBUF)
+    unknown = whole(9, 1) * ((1 << 16) - 2)
+    assert codes(family("a", 1, gauge(1), more=unknown)) == ["unknown-field"]
+    with pytest.raises(ParseError, match="more than 65,536 fields besides its metrics"):
+        parse(family("a", 1, gauge(1), more=unknown + whole(9, 1)), format=PROTOBUF)
+
+
+def test_too_many_families_are_refused_before_they_are_read() -> None:
+    store = GroupStore(limits=Limits(push_families=2))
+    # A family of several messages is one.
+    store.put(KEY, b"".join(family("a", 1, gauge(1, label("b", str(i)))) for i in range(1001)), format=PROTOBUF)
+    with pytest.raises(LimitError, match="has 3 metric families, the limit is 2"):
+        store.put(KEY, b"".join(family(name, 1, gauge(1)) for name in "abc"), format=PROTOBUF)
+    many = b"".join(family(f"a{number}", 1, gauge(1)) for number in range(1003))
+    for data in (many, many + b"\x80", many + b"\5"):
+        with pytest.raises(LimitError, match="has over 1,002 metric families, the limit is 2"):
+            store.put(KEY, data, format=PROTOBUF)
+    with pytest.raises(ParseError, match="ends within message 2"):
+        store.put(KEY, family("a", 1, gauge(1)) + b"\5", format=PROTOBUF)
+    assert list(store.groups) == [KEY]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ over the bytes, which knows the offset of each.
 """
 
 from .reading import scan
+from .wire import MOST_REPEATED, Broken, message_spans, name_bytes
 from .writing import encode
 
-__all__ = ["encode", "scan"]
+__all__ = ["MOST_REPEATED", "Broken", "encode", "message_spans", "name_bytes", "scan"]

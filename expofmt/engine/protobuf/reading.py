@@ -32,6 +32,7 @@ from ..seam import Excerpt, Fault, Scan, ScannedFamily
 from .wire import (
     FIELDS,
     INF,
+    MOST_REPEATED,
     NS_PER_MS,
     NS_PER_S,
     PAIRS_KEPT,
@@ -45,7 +46,7 @@ from .wire import (
     Pair,
     WireField,
     known_or_not,
-    varint,
+    message_spans,
     wire_fields,
 )
 
@@ -56,10 +57,11 @@ _NATIVE: Final = frozenset([*range(5, 15), 16])
 _EXACT: Final = 1 << 53
 # A message is read in parts of so many bytes, since what the runtime makes of tiny fields takes many times their size.
 _PART_BYTES: Final = 1 << 16
-# How many fields a metric may have that is larger than that.
+# How many fields a metric may have that is larger than that, and how many such a message besides its metrics.
 _MOST_FIELDS: Final = 1 << 16
-# How many samples may be given twice, or families without samples.
-_MOST_REPEATED: Final = 1000
+# How many fields that are not known an input may have, and so many more for each of its bytes.
+_UNKNOWN_FIELDS: Final = 100_000
+_UNKNOWN_PER_BYTE: Final = 1 / 8
 # The labels of a metric stand once, and are those of all its samples; so does the name of a family. As text, an input
 # may have so many bytes, and so many more for each of its own.
 _TEXT_BYTES: Final = 1 << 26
@@ -103,9 +105,12 @@ def scan(data: bytes, /, *, max_faults: int = 1000) -> Scan:
     excerpt, since there are no lines. Reading goes on at the next metric, or message, and ends where more than
     ``max_faults`` refuse the input: what follows is not looked at.
 
-    What a few bytes can claim is limited: a metric of more than 64 KiB has at most 65,536 fields, at most 1,000
-    samples, or families without any, are given twice, and the names and labels of all samples together have at most
-    64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as ``input-too-large``.
+    What a few bytes can claim is limited. A metric of more than 64 KiB has at most 65,536 fields, and so has a message
+    besides its metrics. At most 1,000 times, all together, a message has the name of an earlier one, a metric the
+    labels and time of an earlier one of its family, a bucket or quantile the bound of another of its metric. At most
+    100,000 fields are not known or of native histograms, and one for each 8 bytes of the input. The names and labels of
+    all samples together have at most 64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as
+    ``input-too-large``.
 
     >>> from expofmt import Format, MetricFamily, render
     >>> data = render([MetricFamily.gauge("a", 1)], format=Format.PROTOBUF)
@@ -141,9 +146,9 @@ class _Scanner:
         # The numbers of the fields that are not known, by their message.
         self.unknown: set[tuple[str, int]] = set()
         # What is counted, because it is limited.
-        self.refusals = self.repeated_samples = self.text_bytes = 0
-        # Metrics without labels, by family and time.
-        self.bare: set[tuple[str, int | None]] = set()
+        self.refusals = self.repeats = self.unknown_fields = self.text_bytes = 0
+        # Hashes of the name, labels and time of each metric: they take less memory, and this limit need not be exact.
+        self.given: set[int] = set()
 
     def scan(self) -> Scan:
         with suppress(_EnoughError):
@@ -154,27 +159,25 @@ class _Scanner:
         return Scan([read.whole() for read in self.families.values()], self.faults, [], suppressed)
 
     def messages(self) -> None:
-        at = 0
-        while at < len(self.data):
+        try:
+            for number, span in enumerate(message_spans(self.data), 1):
+                self.number = number
+                self.start, self.body, self.end = span
+                if self.end > len(self.data):
+                    missing = self.end - len(self.data)
+                    self.broken(
+                        Code.TRUNCATED_MESSAGE,
+                        self.start,
+                        len(self.data),
+                        missing=f"{missing:,} more byte{'s' * (missing > 1)}",
+                    )
+                else:
+                    self.message()
+        except Broken as broken:
             self.number += 1
-            self.start = at
-            try:
-                length, self.body = varint(self.data, at, len(self.data))
-            except Broken as broken:
-                code = Code.TRUNCATED_MESSAGE if broken.cut_short else Code.MALFORMED_MESSAGE
-                self.broken(code, at, len(self.data))
-                break
-            at = self.end = self.body + length
-            if self.end > len(self.data):
-                missing = self.end - len(self.data)
-                self.broken(
-                    Code.TRUNCATED_MESSAGE,
-                    self.start,
-                    len(self.data),
-                    missing=f"{missing:,} more byte{'s' * (missing > 1)}",
-                )
-                break
-            self.message()
+            self.start = broken.at
+            code = Code.TRUNCATED_MESSAGE if broken.cut_short else Code.MALFORMED_MESSAGE
+            self.broken(code, broken.at, len(self.data))
 
     # Faults.
 
@@ -256,9 +259,13 @@ class _Scanner:
     def taken_apart(self) -> tuple[bytes, list[int]]:
         """All fields of the message that are no metrics, and where it can be cut."""
         head, cuts = bytearray(), [self.body]
+        others = 0
         for field in wire_fields(self.data, self.body, self.end):
             if (field.number, field.wire) != (4, 2):
                 head += self.data[field.start : field.end]
+                others += 1
+                if others > _MOST_FIELDS:
+                    self.too_large(f"a message has more than {_MOST_FIELDS:,} fields besides its metrics")
             elif field.end - field.start > _PART_BYTES:
                 fields = known_or_not(self.data, field.value, field.end, "Metric")
                 if next(islice(fields, _MOST_FIELDS, None), None):
@@ -289,6 +296,7 @@ class _Scanner:
         """Find what the descriptors have no field for, and what a second payload displaced."""
         seen: set[tuple[int, str]] = set()
         payloads: dict[int, str] = {}
+        most_unknown = _UNKNOWN_FIELDS + int(_UNKNOWN_PER_BYTE * len(self.data))
         for name, metric, field in known_or_not(self.data, self.part_start, self.part_end, "MetricFamily"):
             known = FIELDS[name].get(field.number)
             if known and known.wire == field.wire:
@@ -299,7 +307,11 @@ class _Scanner:
                         self.odd_metric(
                             Code.PAYLOAD_MISMATCH, message, metric, payload=f"both `{first}` and `{known.name}`"
                         )
-            elif name == "Histogram" and field.number in _NATIVE:
+                continue
+            self.unknown_fields += 1
+            if self.unknown_fields > most_unknown:
+                self.too_large(f"more than {most_unknown:,} fields are not known, or of native histograms")
+            if name == "Histogram" and field.number in _NATIVE:
                 if (metric, "native") not in seen:
                     seen.add((metric, "native"))
                     self.odd_metric(Code.NATIVE_HISTOGRAM, message, metric)
@@ -340,7 +352,6 @@ class _Scanner:
 
     def head(self, message: Any) -> tuple[str | None, str | None]:
         """Take the name and the type; the help text and the unit."""
-        self.name = _shown(message.name)
         self.name = _decoded(message.name, "# TYPE ")
         if not self.name:
             raise _Refused(Code.EMPTY_NAME, "# TYPE ", '""', "")
@@ -368,6 +379,7 @@ class _Scanner:
         old = before.family
         inputs = {"first_input": f"message {before.number:,}", "second_input": f"message {self.number:,}"}
         line = self.type_line
+        self.repeat(1)
         if old.type is not new.type:
             details = {"family": new.name, "first": str(old.type), "second": str(new.type), **inputs}
             self.fault(Code.TYPE_CONFLICT, self.whole, line, details.items(), old)
@@ -380,8 +392,6 @@ class _Scanner:
         self.fault(Code.INTERLEAVED_FAMILY, self.whole, line, (), old)
         if new.samples:
             before.samples.append(new.samples)
-        else:
-            self.repeat(1)
         return before._replace(
             family=old._replace(
                 help=new.help if old.help is None else old.help,
@@ -417,7 +427,7 @@ class _Scanner:
     def samples_of(self, metrics: Sequence[Any]) -> Iterator[Sample]:
         name, payload_name = self.name, PAYLOAD_OF[self.type]
         make = _SAMPLES_OF.get(self.type)
-        known, noted = self.pairs, self.noted
+        known, noted, given = self.pairs, self.noted, self.given
         for index, metric in enumerate(metrics):
             try:
                 if metric.WhichOneof("payload") != payload_name:
@@ -431,9 +441,10 @@ class _Scanner:
                 if len(labels) != len(pairs):
                     raise self.repeated(pairs)
                 time = metric.timestamp_ms * NS_PER_MS if metric.HasField("timestamp_ms") else None
-                if not pairs:
-                    self.repeat((name, time) in self.bare)
-                    self.bare.add((name, time))
+                key = hash((name, time, *pairs))
+                if key in given:
+                    self.repeat(1)
+                given.add(key)
                 payload = getattr(metric, payload_name)
                 if make is None:
                     yield _sample(name, labels, payload.value, time)
@@ -456,10 +467,10 @@ class _Scanner:
             self.too_large(f"names and labels are, as text, over {most:,} bytes")
 
     def repeat(self, times: int) -> None:
-        """Count samples that are given already, and families that add none."""
-        self.repeated_samples += times
-        if self.repeated_samples > _MOST_REPEATED:
-            self.too_large(f"more than {_MOST_REPEATED:,} samples or families are given twice")
+        """Count what is given already: the name of a message, the labels of a metric, the bound of a point."""
+        self.repeats += times
+        if self.repeats > MOST_REPEATED:
+            self.too_large(f"more than {MOST_REPEATED:,} samples or families are given twice")
 
     def pair(self, raw: bytes) -> Pair:
         """A label pair, of which each is read once if it can be."""

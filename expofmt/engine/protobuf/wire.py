@@ -22,6 +22,7 @@ from ...model import MetricType
 __all__ = [
     "FIELDS",
     "INF",
+    "MOST_REPEATED",
     "NS_PER_MS",
     "NS_PER_S",
     "NUMBERS",
@@ -36,7 +37,8 @@ __all__ = [
     "Pair",
     "WireField",
     "known_or_not",
-    "varint",
+    "message_spans",
+    "name_bytes",
     "wire_fields",
 ]
 
@@ -89,6 +91,8 @@ NS_PER_MS: Final = 1_000_000
 INF: Final = float("inf")
 # How many label pairs are kept at a time, so that values of which each stands once take no memory.
 PAIRS_KEPT: Final = 1 << 16
+# How often, all together, a message has the name of an earlier one, a metric its labels, or a point its bound.
+MOST_REPEATED: Final = 1000
 
 Pair = tuple[str, str]
 
@@ -189,6 +193,25 @@ def wire_fields(data: bytes, at: int, end: int) -> Iterator[WireField]:
             stop, value = _after(data, at, tag, value, end)
         yield WireField(tag >> 3, tag & 7, at, value, stop)
         at = stop
+
+
+def message_spans(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where each message starts, where its content does, and where it ends, which may be after the data."""
+    at = 0
+    while at < len(data):
+        length, body = varint(data, at, len(data))
+        end = body + length
+        yield at, body, end
+        at = end
+
+
+def name_bytes(data: bytes, body: int, end: int) -> bytes:
+    """The name in a MetricFamily that is known to be one: of several, the last."""
+    name = b""
+    for field in wire_fields(data, body, end):
+        if (field.number, field.wire) == (1, 2):
+            name = data[field.value : field.end]
+    return name
 
 
 def _after(data: bytes, at: int, tag: int, value: int, end: int) -> tuple[int, int]:
