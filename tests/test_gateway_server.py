@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gzip
 import http.client
+import io
 import json
 import os
 import random
@@ -33,8 +34,10 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from expofmt import GroupStore
-from expofmt.gateway.asgi import Receive, Send
+from expofmt.gateway.asgi import Receive, Send, make_asgi_app
 from expofmt.gateway.connection import MAX_HEADER_BYTES, Connection, TimeLimits
+from expofmt.gateway.logs import Log
+from expofmt.gateway.server import Server
 from expofmt.grouping import GroupingKey
 from expofmt.journal import SqliteJournal
 
@@ -628,7 +631,9 @@ def test_tls_with_certificates_that_change(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wish", [b"keep-alive", b"close"])
+def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path, wish: bytes) -> None:
+    """Whether or not the server has ended the connection before."""
     write_certificate(tmp_path, CA.issue_cert("localhost"))
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n")
     context = ssl.create_default_context()
@@ -638,9 +643,41 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path) ->
         serving("--web.config.file", tmp_path / "web.yml", "--web.body-timeout=0") as running,
         context.wrap_socket(running.connect(), server_hostname="localhost") as client,
     ):
-        client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nConnection: %b\r\n\r\n" % wish)
         assert client.recv(12) == b"HTTP/1.1 200"
+        if wish == b"close":
+            assert received(client).endswith(b"\r\n\r\nOK")
         assert running.stop() == 0
+        assert "level=ERROR" not in "".join(running.log)
+
+
+def test_a_connection_that_cannot_be_watched_does_not_keep_others_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("expofmt.gateway.server._WATCH_SECONDS", 0)
+    told = io.StringIO()
+    watched: list[Connection] = []
+
+    async def run() -> None:
+        enough = asyncio.Event()
+
+        def watch(connection: Connection, _: float) -> None:
+            watched.append(connection)
+            if watched.count(made[2]) == 2:
+                enough.set()
+            if connection is not made[2]:
+                raise ZeroDivisionError("oops")
+
+        monkeypatch.setattr(Connection, "watch", watch)
+        gateway = Server(make_asgi_app(GroupStore()), [], log=Log(stream=told))
+        made = [Connection(gateway.config, gateway.server_state, limits=TimeLimits()) for _ in range(5)]
+        gateway.server_state.connections.update(made)
+        watcher = asyncio.create_task(gateway._watch())
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.wait([asyncio.create_task(enough.wait()), watcher], return_when=asyncio.FIRST_COMPLETED)
+        watcher.cancel()
+
+    asyncio.run(run())
+    assert len(set(watched)) == 5
+    assert ' level=ERROR msg="a connection cannot be watched" err="ZeroDivisionError: oops"' in told.getvalue()
 
 
 def test_tls_that_is_switched_on_takes_a_restart_and_is_told(tmp_path: Path) -> None:

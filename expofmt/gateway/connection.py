@@ -164,7 +164,8 @@ class Connection(HttpToolsProtocol):
         self._writer.flush()
         self._stopping = True
         self._busy_at = self.loop.time()
-        super().shutdown()
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def presence(self) -> Presence:
         """Whether there is a client to be answered."""
@@ -187,8 +188,9 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
-            if self._lingering and not unsent:
-                self.transport.close()  # unlike an abrupt end, TLS has a word for that
+            if self._lingering and not unsent and not self.transport.is_closing():
+                # Unlike an abrupt end, TLS has a word for that. Asked twice, its transport in asyncio works no more.
+                self.transport.close()
             elif self._lingering or not (self._open or self._received) or self._is_discarding():
                 self.transport.abort()
             else:
