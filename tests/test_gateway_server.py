@@ -31,6 +31,7 @@ import cramjam
 import pytest
 import trustme
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from expofmt import GroupStore
@@ -435,6 +436,48 @@ def test_no_more_is_read_than_there_are_answers_to(body: bytes) -> None:
     asyncio.run(pipelined())
     assert len(waiting) == count
     assert max(waiting) <= len(request) + 2 * 256 * 1024
+
+
+def test_a_body_is_passed_on_once_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many chunks and empty lines there are in it."""
+    body = b"#\n\n" * 10_000
+    chunks = b"7530\r\n%b\r\n" % body + b"1\r\n\n\r\n" * 10_000 + b"0\r\n\r\n"
+    found: list[bytes] = []
+    events: list[str] = []
+    on_body = HttpToolsProtocol.on_body
+
+    def passed_on(protocol: HttpToolsProtocol, data: bytes) -> None:
+        events.append("passed on")
+        on_body(protocol, data)
+
+    class Reading(Connection):
+        def data_received(self, data: bytes) -> None:
+            events.append("read")
+            super().data_received(data)
+
+    async def push() -> None:
+        async def app(_: object, receive: Receive, send: Send) -> None:
+            while True:
+                message = await receive()
+                found.append(message["body"])
+                if not message["more_body"]:
+                    break
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+            await send({"type": "http.response.body", "body": b""})
+
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, lifespan="off")
+        client, ours = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            await loop.connect_accepted_socket(lambda: Reading(config, ServerState(), limits=TimeLimits()), ours)
+            await loop.sock_sendall(client, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+            assert (await loop.sock_recv(client, 65536)).startswith(b"HTTP/1.1 200 ")
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_body", passed_on)
+    asyncio.run(push())
+    assert b"".join(found) == body + b"\n" * 10_000
+    assert 0 < events.count("passed on") <= events.count("read")
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"])

@@ -116,6 +116,8 @@ class Connection(HttpToolsProtocol):
         self._open = False
         self._left: int | None = 0
         self._extra = 0
+        # What the parser has found of the body in what was received at once: chunks may be of some bytes each.
+        self._pieces: list[bytes] = []
         # Nothing more is read.
         self._ended = False
         self._lingering = False
@@ -260,6 +262,13 @@ class Connection(HttpToolsProtocol):
                 self._feed(head)
             else:
                 return
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let whoever answers have what there is of the body."""
+        if self._pieces:
+            super().on_body(b"".join(self._pieces))
+            self._pieces.clear()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -401,9 +410,10 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._extra = 0
-        super().on_body(body)
+        self._pieces.append(body)
 
     def on_message_complete(self) -> None:
+        self._pass_on()
         super().on_message_complete()
         self._open = False
         self._deadline = math.inf
