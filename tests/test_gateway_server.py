@@ -272,6 +272,8 @@ def test_a_socket_that_systemd_hands_over(tmp_path: Path, family: int, monkeypat
         (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501, b"Unsupported transfer encoding"),
         (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, b"Unsupported transfer encoding"),
         (HEAD + b"Content-Length: x\r\n\r\n", 400, b"400 Bad Request"),
+        pytest.param(HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, b"400 Bad Request", id="many digits"),
+        pytest.param(HEAD + b"Content-Length: " + b"0" * 5000 + b"\r\n\r\n", 400, b"400 Bad Request", id="many zeros"),
         (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, b"400 Bad Request"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, b"400 Bad Request"),
         (HEAD + b"Content-Length: 100\r\n\r\na 1\n", 400, b"400 Bad Request: the body was cut short"),
@@ -436,6 +438,35 @@ def test_no_more_is_read_than_there_are_answers_to(body: bytes) -> None:
     asyncio.run(pipelined())
     assert len(waiting) == count
     assert max(waiting) <= len(request) + 2 * 256 * 1024
+
+
+@pytest.mark.parametrize("callback", ["on_message_begin", "on_header", "on_headers_complete", "on_message_complete"])
+def test_what_goes_wrong_here_is_not_said_to_be_the_clients_fault(
+    callback: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    async def app(_: object, receive: Receive, send: Send) -> None:
+        await receive()
+
+    async def ask() -> bytes:
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, lifespan="off")
+        client, ours = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            await loop.connect_accepted_socket(lambda: Connection(config, ServerState(), limits=TimeLimits()), ours)
+            await loop.sock_sendall(client, HEAD + b"Content-Length: 4\r\n\r\na 1\n")
+            return await loop.sock_recv(client, 65536)
+
+    monkeypatch.setattr(HttpToolsProtocol, callback, fail)
+    answer = asyncio.run(ask())
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert answer.endswith(b"\r\nConnection: close\r\n\r\n500 Internal Server Error")
+    [record] = [record for record in caplog.records if record.getMessage() == "a request cannot be taken"]
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
 
 
 def test_a_body_is_passed_on_once_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:

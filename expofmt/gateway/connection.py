@@ -36,6 +36,8 @@ _GOODBYE_SECONDS: Final = 1.0
 _SMALL: Final = 64 * 1024
 # What may come together of all that a chunked body has beside its bytes: sizes, their extensions, trailer fields.
 _MAX_EXTRA_BYTES: Final = 64 * 1024
+# Of the length of a body. No number that llhttp takes has more, but for zeros that stand before it.
+_MAX_LENGTH_DIGITS: Final = 20
 
 # What llhttp is given as it is; it takes no others but those of protocols that this is not.
 _METHODS: Final = frozenset((b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS", b"PATCH"))
@@ -273,6 +275,11 @@ class Connection(HttpToolsProtocol):
     def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            if not self._ended:
+                self.logger.error("a request cannot be taken", exc_info=error.__context__ or error)
+                self._refuse(500)
+            is_understood = False
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             is_understood = False
         else:
@@ -355,6 +362,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if not self._is_new:
+            self._refuse(400)
             raise _RefusedError
         super().on_message_begin()
 
@@ -389,7 +397,11 @@ class Connection(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         expected = first.get(b"expect")
         coding = first.get(b"transfer-encoding")
-        self._left = int(first.get(b"content-length", b"0")) if coding is None else None
+        length = first.get(b"content-length", b"0")
+        if len(length) > _MAX_LENGTH_DIGITS:
+            self._refuse(400)
+            raise _RefusedError
+        self._left = int(length) if coding is None else None
         if version not in ("1.0", "1.1"):
             self._refuse(505, "unsupported protocol version")
         elif coding is not None and version == "1.1" and coding.lower() != b"chunked":
