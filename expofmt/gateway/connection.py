@@ -67,7 +67,7 @@ class TimeLimits:
     idle_seconds: float = 300.0
 
 
-def refusal(status: int, reason: str = "", *, body: str | None = None) -> bytes:
+def refusal(status: int, reason: str = "", *, body: str | None = None, fields: str = "") -> bytes:
     """A response to what is no request, as Go words it; the connection ends with it.
 
     >>> refusal(400, "malformed Host header").partition(b"\\r\\n\\r\\n")[2]
@@ -76,7 +76,8 @@ def refusal(status: int, reason: str = "", *, body: str | None = None) -> bytes:
     line = f"{status} {HTTPStatus(status).phrase}{': ' if reason else ''}{reason}"
     text = line if body is None else body
     content_type = "Content-Type: text/plain; charset=utf-8\r\n" if text else ""
-    return f"HTTP/1.1 {line}\r\n{content_type}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
+    fields += f"{content_type}Content-Length: {len(text)}\r\nConnection: close\r\n"
+    return f"HTTP/1.1 {line}\r\n{fields}\r\n{text}".encode()
 
 
 class _RefusedError(Exception):
@@ -153,7 +154,8 @@ class Connection(HttpToolsProtocol):
         if self._lingering or self.scheme == "https":
             return None
         if self._open and self._is_answering():
-            self._refuse(400, "the body was cut short")
+            # Pushgateway's words, since it is what reads the body there.
+            self._refuse(400, body="unexpected EOF\n", fields="X-Content-Type-Options: nosniff\r\n")
         elif self._received:
             self._refuse(400)
         elif self._is_answering():
@@ -225,7 +227,7 @@ class Connection(HttpToolsProtocol):
         """Whether what is received is the rest of a request that has been answered."""
         return self._open and not self._is_answering()
 
-    def _refuse(self, status: int, reason: str = "", *, body: str | None = None) -> None:
+    def _refuse(self, status: int, reason: str = "", *, body: str | None = None, fields: str = "") -> None:
         """Let what cannot be understood, or takes too long, be the last that is read."""
         self._ended = True
         self._deadline = math.inf
@@ -239,7 +241,7 @@ class Connection(HttpToolsProtocol):
             if self.cycle.response_started:
                 self.transport.abort()
                 return
-        self._writer.write(refusal(status, reason, body=body))
+        self._writer.write(refusal(status, reason, body=body, fields=fields))
         self._writer.close()
 
     # ----------------------------------------------------------------------------------------------------- receiving
