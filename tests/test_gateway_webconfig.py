@@ -16,9 +16,9 @@ import pytest
 import trustme
 
 from expofmt.gateway.durations import duration_ns
+from expofmt.gateway.presence import Presence
 from expofmt.gateway.webconfig import (
     Authenticated,
-    Presence,
     RateLimit,
     WebConfig,
     WebConfigError,

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from .webconfig import Presence
+from .presence import Presence
 
 __all__ = ["MAX_HEADER_BYTES", "Connection", "TimeLimits", "refusal"]
 

@@ -15,9 +15,9 @@ import uvicorn
 
 from .asgi import ASGIApp
 from .connection import Connection, TimeLimits
+from .handshakes import HandshakeError
 from .listeners import shown
 from .logs import Handler, Log, Rarely
-from .tls import HandshakeError
 from .webconfig import Authenticated, WebConfigError, WebConfigFile
 
 __all__ = ["Server"]
