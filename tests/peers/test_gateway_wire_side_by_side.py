@@ -8,6 +8,7 @@ import gzip
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,7 @@ import trustme
 from expofmt import Format, parse, render
 from expofmt.gateway.connection import MAX_HEADER_BYTES
 from tests.peers.beside import PROTOBUF, Ports, as_debian, asked, both, connected, put, request, told
-from tests.serving import received
+from tests.serving import PATIENCE, received
 
 READY = request("GET", "/-/ready")
 CLOSE = "Connection: close"
@@ -433,6 +434,12 @@ def test_passwords(program: str, release: str, tmp_path: Path) -> None:
         # Who may no longer come in is told so, and a broken file lets nobody in.
         for text in ("basic_auth_users: {}\n", users, "no: such: thing\n", users):
             config.write_text(text + headers if release == "newest" and text[0] != "n" else text)
+            # Ours waits until the file has been left alone for a while.
+            [theirs] = asked(ports.theirs, READY)
+            give_up = time.monotonic() + PATIENCE
+            while asked(ports.ours, READY)[0].status != theirs.status:
+                assert time.monotonic() < give_up
+                time.sleep(0.05)
             for header in credentials[:4]:
                 alike_there(ports, release, request("GET", "/-/ready", header))
 
