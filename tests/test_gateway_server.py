@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gzip
 import http.client
+import io
 import json
 import os
 import random
@@ -30,11 +31,14 @@ import cramjam
 import pytest
 import trustme
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from expofmt import GroupStore
-from expofmt.gateway.asgi import Receive, Send
+from expofmt.gateway.asgi import Receive, Send, make_asgi_app
 from expofmt.gateway.connection import MAX_HEADER_BYTES, Connection, TimeLimits
+from expofmt.gateway.logs import Log
+from expofmt.gateway.server import Server
 from expofmt.grouping import GroupingKey
 from expofmt.journal import SqliteJournal
 
@@ -268,10 +272,12 @@ def test_a_socket_that_systemd_hands_over(tmp_path: Path, family: int, monkeypat
         (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 501, b"Unsupported transfer encoding"),
         (HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, b"Unsupported transfer encoding"),
         (HEAD + b"Content-Length: x\r\n\r\n", 400, b"400 Bad Request"),
+        pytest.param(HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, b"400 Bad Request", id="many digits"),
+        pytest.param(HEAD + b"Content-Length: " + b"0" * 5000 + b"\r\n\r\n", 400, b"400 Bad Request", id="many zeros"),
         (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, b"400 Bad Request"),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, b"400 Bad Request"),
-        (HEAD + b"Content-Length: 100\r\n\r\na 1\n", 400, b"400 Bad Request: the body was cut short"),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n", 400, b"400 Bad Request: the body was cut short"),
+        (HEAD + b"Content-Length: 100\r\n\r\na 1\n", 400, b"unexpected EOF\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\n", 400, b"unexpected EOF\n"),
     ],
 )
 def test_what_is_no_request_is_answered_as_go_does(server: Serving, sent: bytes, status: int, body: bytes) -> None:
@@ -432,6 +438,77 @@ def test_no_more_is_read_than_there_are_answers_to(body: bytes) -> None:
     asyncio.run(pipelined())
     assert len(waiting) == count
     assert max(waiting) <= len(request) + 2 * 256 * 1024
+
+
+@pytest.mark.parametrize("callback", ["on_message_begin", "on_header", "on_headers_complete", "on_message_complete"])
+def test_what_goes_wrong_here_is_not_said_to_be_the_clients_fault(
+    callback: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    async def app(_: object, receive: Receive, send: Send) -> None:
+        await receive()
+
+    async def ask() -> bytes:
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, lifespan="off")
+        client, ours = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            await loop.connect_accepted_socket(lambda: Connection(config, ServerState(), limits=TimeLimits()), ours)
+            await loop.sock_sendall(client, HEAD + b"Content-Length: 4\r\n\r\na 1\n")
+            return await loop.sock_recv(client, 65536)
+
+    monkeypatch.setattr(HttpToolsProtocol, callback, fail)
+    answer = asyncio.run(ask())
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert answer.endswith(b"\r\nConnection: close\r\n\r\n500 Internal Server Error")
+    [record] = [record for record in caplog.records if record.getMessage() == "a request cannot be taken"]
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+def test_a_body_is_passed_on_once_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many chunks and empty lines there are in it."""
+    body = b"#\n\n" * 10_000
+    chunks = b"7530\r\n%b\r\n" % body + b"1\r\n\n\r\n" * 10_000 + b"0\r\n\r\n"
+    found: list[bytes] = []
+    events: list[str] = []
+    on_body = HttpToolsProtocol.on_body
+
+    def passed_on(protocol: HttpToolsProtocol, data: bytes) -> None:
+        events.append("passed on")
+        on_body(protocol, data)
+
+    class Reading(Connection):
+        def data_received(self, data: bytes) -> None:
+            events.append("read")
+            super().data_received(data)
+
+    async def push() -> None:
+        async def app(_: object, receive: Receive, send: Send) -> None:
+            while True:
+                message = await receive()
+                found.append(message["body"])
+                if not message["more_body"]:
+                    break
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"connection", b"close")]})
+            await send({"type": "http.response.body", "body": b""})
+
+        loop = asyncio.get_running_loop()
+        config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, lifespan="off")
+        client, ours = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            await loop.connect_accepted_socket(lambda: Reading(config, ServerState(), limits=TimeLimits()), ours)
+            await loop.sock_sendall(client, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+            assert (await loop.sock_recv(client, 65536)).startswith(b"HTTP/1.1 200 ")
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_body", passed_on)
+    asyncio.run(push())
+    assert b"".join(found) == body + b"\n" * 10_000
+    assert 0 < events.count("passed on") <= events.count("read")
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"])
@@ -628,7 +705,9 @@ def test_tls_with_certificates_that_change(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wish", [b"keep-alive", b"close"])
+def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path, wish: bytes) -> None:
+    """Whether or not the server has ended the connection before."""
     write_certificate(tmp_path, CA.issue_cert("localhost"))
     (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n")
     context = ssl.create_default_context()
@@ -638,9 +717,41 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(tmp_path: Path) ->
         serving("--web.config.file", tmp_path / "web.yml", "--web.body-timeout=0") as running,
         context.wrap_socket(running.connect(), server_hostname="localhost") as client,
     ):
-        client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.sendall(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\nConnection: %b\r\n\r\n" % wish)
         assert client.recv(12) == b"HTTP/1.1 200"
+        if wish == b"close":
+            assert received(client).endswith(b"\r\n\r\nOK")
         assert running.stop() == 0
+        assert "level=ERROR" not in "".join(running.log)
+
+
+def test_a_connection_that_cannot_be_watched_does_not_keep_others_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("expofmt.gateway.server._WATCH_SECONDS", 0)
+    told = io.StringIO()
+    watched: list[Connection] = []
+
+    async def run() -> None:
+        enough = asyncio.Event()
+
+        def watch(connection: Connection, _: float) -> None:
+            watched.append(connection)
+            if watched.count(made[2]) == 2:
+                enough.set()
+            if connection is not made[2]:
+                raise ZeroDivisionError("oops")
+
+        monkeypatch.setattr(Connection, "watch", watch)
+        gateway = Server(make_asgi_app(GroupStore()), [], log=Log(stream=told))
+        made = [Connection(gateway.config, gateway.server_state, limits=TimeLimits()) for _ in range(5)]
+        gateway.server_state.connections.update(made)
+        watcher = asyncio.create_task(gateway._watch())
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.wait([asyncio.create_task(enough.wait()), watcher], return_when=asyncio.FIRST_COMPLETED)
+        watcher.cancel()
+
+    asyncio.run(run())
+    assert len(set(watched)) == 5
+    assert ' level=ERROR msg="a connection cannot be watched" err="ZeroDivisionError: oops"' in told.getvalue()
 
 
 def test_tls_that_is_switched_on_takes_a_restart_and_is_told(tmp_path: Path) -> None:

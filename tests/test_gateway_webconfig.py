@@ -16,9 +16,9 @@ import pytest
 import trustme
 
 from expofmt.gateway.durations import duration_ns
+from expofmt.gateway.presence import Presence
 from expofmt.gateway.webconfig import (
     Authenticated,
-    Presence,
     RateLimit,
     WebConfig,
     WebConfigError,
@@ -350,8 +350,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"in"})
 
 
-def asked(layer: Any, *authorizations: bytes) -> list[tuple[int, dict[bytes, bytes], bytes]]:
-    """What the layer answers requests with these Authorization headers, all at once."""
+def asked(
+    layer: Any, *authorizations: bytes, fields: dict[bytes, bytes] | None = None
+) -> list[tuple[int, dict[bytes, bytes], bytes]]:
+    """What the layer answers requests with these Authorization headers, and other fields, all at once."""
 
     async def ask(authorization: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
         sent: list[Any] = []
@@ -360,6 +362,7 @@ def asked(layer: Any, *authorizations: bytes) -> list[tuple[int, dict[bytes, byt
             sent.append(message)
 
         headers = [(b"authorization", authorization)] if authorization else []
+        headers += (fields or {}).items()
         await layer({"type": "http", "headers": headers}, None, send)
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
@@ -422,6 +425,41 @@ def test_users_come_in_with_their_passwords_only(file: WebConfigFile, authorizat
             assert body == b"Unauthorized\n"
             assert headers[b"www-authenticate"] == b"Basic"
             assert headers[b"content-type"] == b"text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("basic_auth_users: {ann: HASH}", 401),
+        ("rate_limit: {interval: 1h, burst: 1}", 429),
+        ("basic_auth_users: {ann: HASH}", 503),
+        ("a: [", 500),
+    ],
+)
+@pytest.mark.parametrize(
+    ("fields", "ends"),
+    [
+        ({b"expect": b"100-continue", b"content-length": b"60"}, True),
+        ({b"expect": b"100-continue", b"transfer-encoding": b"chunked"}, True),
+        ({b"content-length": b"300000"}, True),
+        ({b"content-length": b"60"}, False),
+        ({b"expect": b"100-continue"}, False),
+    ],
+)
+def test_a_body_that_is_not_read_ends_the_connection(
+    tmp_path: Path, text: str, status: int, fields: dict[bytes, bytes], ends: bool
+) -> None:
+    (tmp_path / "web.yml").write_text("")
+    errors: list[str] = []
+    layer = Authenticated(app, WebConfigFile(tmp_path / "web.yml"), on_error=errors.append)
+    (tmp_path / "web.yml").write_text(text.replace("HASH", hashed("a:b")))
+    if status == 429:
+        assert asked(layer, b"")[0][0] == 200
+    if status == 503:
+        layer.close()
+    [(found, headers, _)] = asked(layer, basic("ann", "no") if status == 503 else b"", fields=fields)
+    assert (found, headers.get(b"connection")) == (status, b"close" if ends else None)
+    assert len(errors) == (1 if status == 500 else 0)
 
 
 def test_a_password_is_computed_once_however_many_ask(file: WebConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:

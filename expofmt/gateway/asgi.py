@@ -145,7 +145,7 @@ async def _response(
     gateway: Gateway, pushed: _Body, scope: MutableMapping[str, Any], receive: Receive
 ) -> Response | None:
     """What to answer; ``None`` if nobody is there to be answered."""
-    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
+    headers = headers_of(scope)
     client = scope.get("client")
 
     def request_with(body: bytes) -> Request:
@@ -159,7 +159,7 @@ async def _response(
             scope.get("root_path", ""),
         )
 
-    is_unread = _is_announced(headers) and not gateway.reads_body(request_with(b""))
+    is_unread = announces_body(headers) and not gateway.reads_body(request_with(b""))
     body = b"" if is_unread else await pushed.read(receive, gateway.max_body_bytes)
     if body is None:
         return None
@@ -172,13 +172,20 @@ async def _response(
         await asyncio.wrap_future(future)
     response = future.result()
     if is_unread and response.header("connection") is None:
-        # The body would be taken for the next request.
         response = replace(response, headers=(*response.headers, ("Connection", "close")))
     return response
 
 
-def _is_announced(headers: Headers) -> bool:
-    """Whether there is a body that a client sends only when it is asked to, or is better told not to."""
+def headers_of(scope: MutableMapping[str, Any]) -> Headers:
+    """The header fields of a request."""
+    return Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
+
+
+def announces_body(headers: Headers) -> bool:
+    """Whether there is a body that a client sends only when it is asked to, or is better told not to.
+
+    Who answers without having read it ends the connection: it would be taken for the next request.
+    """
     size = headers.content_length() or 0
     has_body = size > 0 or headers.get("transfer-encoding") is not None
     return size > _LARGE_BYTES or (has_body and headers.get("expect") is not None)

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from .webconfig import Presence
+from .presence import Presence
 
 __all__ = ["MAX_HEADER_BYTES", "Connection", "TimeLimits", "refusal"]
 
@@ -36,6 +36,8 @@ _GOODBYE_SECONDS: Final = 1.0
 _SMALL: Final = 64 * 1024
 # What may come together of all that a chunked body has beside its bytes: sizes, their extensions, trailer fields.
 _MAX_EXTRA_BYTES: Final = 64 * 1024
+# Of the length of a body. No number that llhttp takes has more, but for zeros that stand before it.
+_MAX_LENGTH_DIGITS: Final = 20
 
 # What llhttp is given as it is; it takes no others but those of protocols that this is not.
 _METHODS: Final = frozenset((b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS", b"PATCH"))
@@ -65,7 +67,7 @@ class TimeLimits:
     idle_seconds: float = 300.0
 
 
-def refusal(status: int, reason: str = "", *, body: str | None = None) -> bytes:
+def refusal(status: int, reason: str = "", *, body: str | None = None, fields: str = "") -> bytes:
     """A response to what is no request, as Go words it; the connection ends with it.
 
     >>> refusal(400, "malformed Host header").partition(b"\\r\\n\\r\\n")[2]
@@ -74,7 +76,8 @@ def refusal(status: int, reason: str = "", *, body: str | None = None) -> bytes:
     line = f"{status} {HTTPStatus(status).phrase}{': ' if reason else ''}{reason}"
     text = line if body is None else body
     content_type = "Content-Type: text/plain; charset=utf-8\r\n" if text else ""
-    return f"HTTP/1.1 {line}\r\n{content_type}Content-Length: {len(text)}\r\nConnection: close\r\n\r\n{text}".encode()
+    fields += f"{content_type}Content-Length: {len(text)}\r\nConnection: close\r\n"
+    return f"HTTP/1.1 {line}\r\n{fields}\r\n{text}".encode()
 
 
 class _RefusedError(Exception):
@@ -116,6 +119,8 @@ class Connection(HttpToolsProtocol):
         self._open = False
         self._left: int | None = 0
         self._extra = 0
+        # What the parser has found of the body in what was received at once: chunks may be of some bytes each.
+        self._pieces: list[bytes] = []
         # Nothing more is read.
         self._ended = False
         self._lingering = False
@@ -149,7 +154,8 @@ class Connection(HttpToolsProtocol):
         if self._lingering or self.scheme == "https":
             return None
         if self._open and self._is_answering():
-            self._refuse(400, "the body was cut short")
+            # Pushgateway's words, since it is what reads the body there.
+            self._refuse(400, body="unexpected EOF\n", fields="X-Content-Type-Options: nosniff\r\n")
         elif self._received:
             self._refuse(400)
         elif self._is_answering():
@@ -164,7 +170,8 @@ class Connection(HttpToolsProtocol):
         self._writer.flush()
         self._stopping = True
         self._busy_at = self.loop.time()
-        super().shutdown()
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def presence(self) -> Presence:
         """Whether there is a client to be answered."""
@@ -187,8 +194,9 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         if now > self._deadline:
             self._deadline = math.inf
-            if self._lingering and not unsent:
-                self.transport.close()  # unlike an abrupt end, TLS has a word for that
+            if self._lingering and not unsent and not self.transport.is_closing():
+                # Unlike an abrupt end, TLS has a word for that. Asked twice, its transport in asyncio works no more.
+                self.transport.close()
             elif self._lingering or not (self._open or self._received) or self._is_discarding():
                 self.transport.abort()
             else:
@@ -219,7 +227,7 @@ class Connection(HttpToolsProtocol):
         """Whether what is received is the rest of a request that has been answered."""
         return self._open and not self._is_answering()
 
-    def _refuse(self, status: int, reason: str = "", *, body: str | None = None) -> None:
+    def _refuse(self, status: int, reason: str = "", *, body: str | None = None, fields: str = "") -> None:
         """Let what cannot be understood, or takes too long, be the last that is read."""
         self._ended = True
         self._deadline = math.inf
@@ -233,7 +241,7 @@ class Connection(HttpToolsProtocol):
             if self.cycle.response_started:
                 self.transport.abort()
                 return
-        self._writer.write(refusal(status, reason, body=body))
+        self._writer.write(refusal(status, reason, body=body, fields=fields))
         self._writer.close()
 
     # ----------------------------------------------------------------------------------------------------- receiving
@@ -258,10 +266,22 @@ class Connection(HttpToolsProtocol):
                 self._feed(head)
             else:
                 return
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let whoever answers have what there is of the body."""
+        if self._pieces:
+            super().on_body(b"".join(self._pieces))
+            self._pieces.clear()
 
     def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            if not self._ended:
+                self.logger.error("a request cannot be taken", exc_info=error.__context__ or error)
+                self._refuse(500)
+            is_understood = False
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             is_understood = False
         else:
@@ -344,6 +364,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if not self._is_new:
+            self._refuse(400)
             raise _RefusedError
         super().on_message_begin()
 
@@ -378,7 +399,11 @@ class Connection(HttpToolsProtocol):
         hosts = sum(name == b"host" for name, _ in self.headers)
         expected = first.get(b"expect")
         coding = first.get(b"transfer-encoding")
-        self._left = int(first.get(b"content-length", b"0")) if coding is None else None
+        length = first.get(b"content-length", b"0")
+        if len(length) > _MAX_LENGTH_DIGITS:
+            self._refuse(400)
+            raise _RefusedError
+        self._left = int(length) if coding is None else None
         if version not in ("1.0", "1.1"):
             self._refuse(505, "unsupported protocol version")
         elif coding is not None and version == "1.1" and coding.lower() != b"chunked":
@@ -399,9 +424,10 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._extra = 0
-        super().on_body(body)
+        self._pieces.append(body)
 
     def on_message_complete(self) -> None:
+        self._pass_on()
         super().on_message_complete()
         self._open = False
         self._deadline = math.inf

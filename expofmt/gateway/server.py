@@ -15,15 +15,17 @@ import uvicorn
 
 from .asgi import ASGIApp
 from .connection import Connection, TimeLimits
+from .handshakes import HandshakeError
 from .listeners import shown
 from .logs import Handler, Log, Rarely
-from .tls import HandshakeError
 from .webconfig import Authenticated, WebConfigError, WebConfigFile
 
 __all__ = ["Server"]
 
 _BACKLOG: Final = 2048
 _WATCH_SECONDS: Final = 1.0
+# How long a client may take to read what is left of the last response, and to say good-bye, as TLS has it.
+_TLS_SHUTDOWN_SECONDS: Final = 60.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 # What the libraries have to say.
 _LOGGERS: Final = ("uvicorn.error", "asyncio")
@@ -159,7 +161,11 @@ class Server(uvicorn.Server):
             now = loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
-                    connection.watch(now)
+                    try:
+                        connection.watch(now)
+                    except Exception as error:  # noqa: BLE001 - the others keep their limits
+                        fields = {"err": f"{type(error).__name__}: {error}"}
+                        self._rarely("error", "a connection cannot be watched", fields)
 
     def _tell_broken(self, error: str) -> None:
         self._rarely("error", "the web configuration cannot be used", {"err": error})
@@ -250,7 +256,7 @@ class _TLSListener:
         with client.dup() as held:
             try:
                 await self._loop.connect_accepted_socket(
-                    self._connection, client, ssl=context, ssl_shutdown_timeout=self._limits.body_seconds
+                    self._connection, client, ssl=context, ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS
                 )
             except HandshakeError as error:
                 self._rarely("warn", "a TLS handshake failed", {"peer": peer, "err": error.told()})

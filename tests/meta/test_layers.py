@@ -24,7 +24,7 @@ gateway/complaints.py gateway/verdicts.py gateway/api.py
 gateway/page/data.py gateway/page/document.py gateway/page/__init__.py
 gateway/messages.py gateway/encodings.py gateway/own.py gateway/router.py gateway/handler.py
 gateway/asgi.py gateway/wsgi.py gateway/__init__.py
-gateway/durations.py gateway/tls.py
+gateway/durations.py gateway/handshakes.py gateway/presence.py
 gateway/webconfig/errors.py gateway/webconfig/watched.py gateway/webconfig/tls_server.py gateway/webconfig/reading.py
 gateway/webconfig/file.py gateway/webconfig/passwords.py gateway/webconfig/layer.py gateway/webconfig/__init__.py
 gateway/logs.py gateway/listeners.py gateway/connection.py gateway/server.py

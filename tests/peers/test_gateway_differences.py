@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -154,6 +155,26 @@ def test_bodies_that_are_not_needed(ports: Ports) -> None:
     [answer] = asked(ports.ours, request("DELETE", "/metrics/job/none", "Expect: 100-continue", "Content-Length: 4"))
     assert answer.status == 202
     assert ("connection", "close") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "there"),
+    [
+        (request("PUT", "/metrics/job/cut", "Content-Length: 100"), b"m x\n", b"HTTP/1.1 400 "),
+        (request("GET", "/-/ready", "Content-Length: 100"), b"m", b"HTTP/1.1 200 "),
+    ],
+)
+def test_bodies_that_are_cut_short(ports: Ports, head: bytes, body: bytes, there: bytes) -> None:
+    answers = []
+    for port in ports:
+        with connected(port) as client:
+            client.sendall(head + body)
+            client.shutdown(socket.SHUT_WR)
+            answers.append(received(client))
+    assert answers[0].startswith(there)
+    assert b"unexpected EOF" not in answers[0]
+    assert answers[1].startswith(b"HTTP/1.1 400 ")
+    assert answers[1].endswith(b"\r\n\r\nunexpected EOF\n")
 
 
 def test_large_bodies(program: str) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from .errors import WebConfigError
 from .file import WebConfigFile
 from .layer import Authenticated
-from .passwords import Presence
 from .reading import RateLimit, WebConfig
 from .tls_server import TLSConfig
 
-__all__ = ["Authenticated", "Presence", "RateLimit", "TLSConfig", "WebConfig", "WebConfigError", "WebConfigFile"]
+__all__ = ["Authenticated", "RateLimit", "TLSConfig", "WebConfig", "WebConfigError", "WebConfigFile"]

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from ..asgi import ASGIApp, Message, Receive, Send
+from ..asgi import ASGIApp, Message, Receive, Send, announces_body, headers_of
 from .errors import WebConfigError
 from .file import WebConfigFile
 from .passwords import BusyError, Passwords
@@ -66,7 +66,7 @@ class Authenticated:
             config = self._file.config()
         except WebConfigError as error:
             self._on_error(str(error))
-            await _refuse(send, 500, "Internal Server Error")
+            await _refuse(scope, send, 500, "Internal Server Error")
             return
         if config.headers:
             send = _with_headers(send, config.headers)
@@ -74,16 +74,17 @@ class Authenticated:
             if self._bucket is None or self._bucket.limit != config.rate_limit:
                 self._bucket = _Bucket(config.rate_limit)
             if not self._bucket.admits(time.monotonic_ns()):
-                await _refuse(send, 429, "Too Many Requests")
+                await _refuse(scope, send, 429, "Too Many Requests")
                 return
         if config.users:
             try:
                 fits = await self._fits(config.users, scope)
             except BusyError:
-                await _refuse(send, 503, "too many passwords to check at once: try again", (b"retry-after", b"1"))
+                text = "too many passwords to check at once: try again"
+                await _refuse(scope, send, 503, text, (b"retry-after", b"1"))
                 return
             if not fits:
-                await _refuse(send, 401, "Unauthorized", (b"www-authenticate", b"Basic"))
+                await _refuse(scope, send, 401, "Unauthorized", (b"www-authenticate", b"Basic"))
                 return
         await self._app(scope, receive, send)
 
@@ -120,7 +121,11 @@ def _with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     return sending
 
 
-async def _refuse(send: Send, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
+async def _refuse(
+    scope: MutableMapping[str, Any], send: Send, status: int, text: str, *headers: tuple[bytes, bytes]
+) -> None:
+    if announces_body(headers_of(scope)):
+        headers = (*headers, (b"connection", b"close"))
     body = text.encode() + b"\n"
     told = [
         (b"content-type", b"text/plain; charset=utf-8"),

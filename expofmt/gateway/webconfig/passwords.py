@@ -9,11 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import IntEnum
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-__all__ = ["BusyError", "Passwords", "Presence"]
+from ..presence import Presence
+
+__all__ = ["BusyError", "Passwords"]
 
 # Passwords that are remembered to be right, and as many that are remembered to be wrong.
 _REMEMBERED: Final = 1024
@@ -29,14 +30,6 @@ _LANES: Final = 8
 
 class BusyError(Exception):
     """There are too many passwords to compute."""
-
-
-class Presence(IntEnum):
-    """How much a client is there to be answered: one that has ended its side of a connection may have gone away."""
-
-    GONE = 0
-    SILENT = 1
-    THERE = 2
 
 
 def _is_there() -> Presence:

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, Final, NoReturn
 
 from ...quoting import visible
-from ..tls import ServerContext
+from ..handshakes import ServerContext
 from .errors import WebConfigError
 
 __all__ = ["CLIENT_AUTH", "CURVES", "NO_CLIENT", "VERSIONS", "TLSConfig", "is_suite", "plain_name"]
