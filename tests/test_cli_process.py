@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -163,7 +164,12 @@ def test_ctrl_c_ends_it_without_a_word() -> None:
     # Two megabytes are more than a pipe holds: when they are written, the command is reading.
     process.stdin.write(b"up 1\n" * 400_000)
     process.stdin.flush()
-    process.send_signal(signal.SIGINT)
+    # It goes on reading, so that nothing else ends it. A signal that comes right before it begins to wait is not seen
+    # until another one comes.
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
     stdout, stderr = process.communicate()
     assert (process.returncode, stdout, stderr) == (130, b"", b"")
 
