@@ -12,14 +12,12 @@ from typing import Final
 from . import engine
 from .codes import Code
 from .engine import Excerpt, Fault, Scan, ScannedFamily
-from .model import MetricType, Samples
+from .model import HISTOGRAM_TYPES, MetricType, Samples
 
 __all__ = ["repeated_samples", "with_consistency"]
 
 # A code, the row concerned, and a related row or -1.
 RowFault = tuple[str, int, int]
-
-_WITH_BUCKETS: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM))
 
 
 def repeated_samples(name: str, type: MetricType, samples: Samples) -> list[RowFault]:
@@ -34,7 +32,7 @@ def repeated_samples(name: str, type: MetricType, samples: Samples) -> list[RowF
     'duplicate-bucket'
     """
     repeated = samples.duplicates(name=name, type=type)
-    if not repeated or type not in _WITH_BUCKETS:
+    if not repeated or type not in HISTOGRAM_TYPES:
         return [(Code.DUPLICATE_SAMPLE, index, first) for index, first in repeated]
     # There may be millions of them, and labels would be objects.
     series = samples.fingerprints()

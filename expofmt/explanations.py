@@ -549,7 +549,8 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
     Code.TOO_MANY_FAMILIES: Explanation(
         "One push holds more metric families than the store was told to take at once. Often a name holds what belongs "
         "into a label: the name of a file, a queue or a user. Nothing was stored.",
-        "a limit of the store (`Limits(push_families=...)`), off by default; HTTP status 422.",
+        "a limit of the store (`Limits(push_families=...)`), off by default, and 20,000 in `expofmt serve` "
+        "(`--push.max-families`); HTTP status 422.",
     ),
     Code.TOO_MANY_SERIES: Explanation(
         "One push holds more series than the store was told to take at once. Often a label has a value of its own for "

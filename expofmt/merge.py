@@ -13,7 +13,17 @@ from typing import Final, Literal, NamedTuple, Self, get_args
 
 from .codes import Code, Severity, severity_of
 from .diagnostics import ConsistencyError, Diagnostic, Place
-from .model import TEXT_SUFFIXES, Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples, text_word
+from .model import (
+    HISTOGRAM_TYPES,
+    TEXT_SUFFIXES,
+    Exposition,
+    LabelSet,
+    MetricFamily,
+    MetricType,
+    Sample,
+    Samples,
+    text_word,
+)
 from .names import escape_help, written_name
 
 # How samples of one series and time become one: not at all; the first or the last in order of the inputs; by value.
@@ -24,7 +34,6 @@ MERGED_FILENAME: Final = "<merged>"
 # As many as parse and check report by default.
 MAX_DIAGNOSTICS: Final = 1000
 
-_HISTOGRAMS: Final = (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM)
 # What is 1 wherever it is true cannot be added.
 _STATEMENTS: Final = (MetricType.INFO, MetricType.STATESET)
 
@@ -301,7 +310,7 @@ def _merge_samples(group: Sequence[_Member], type: MetricType, op: Op, findings:
             findings.keep(Code.DUPLICATE_SAMPLE, whole.place(original), whole.place(index), details)
         return united
     # The buckets of one histogram may be spread over inputs that have no sample in common.
-    if not repeated and type not in _HISTOGRAMS:
+    if not repeated and type not in HISTOGRAM_TYPES:
         return united
     if op == "sum" and type is MetricType.SUMMARY:
         quantiles = _merge_samples(_selected(group, bool), type, "refuse", findings)

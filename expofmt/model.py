@@ -55,6 +55,9 @@ def text_word(type: MetricType) -> str:
     return "untyped" if type is MetricType.UNKNOWN else type.value
 
 
+# Whose samples are buckets, a sum and a count.
+HISTOGRAM_TYPES: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM))
+
 # Which endings of a sample name belong to a family of a type in the text format. A gauge histogram has two
 # generations of them: Go's encoder writes _count and _sum, the Python client _gcount and _gsum.
 TEXT_SUFFIXES: Final[Mapping[MetricType, tuple[str, ...]]] = {
@@ -772,7 +775,7 @@ class MetricFamily:
         >>> parse(text)["h"].metrics[0].buckets
         (Bucket(upper_bound=inf, cumulative_count=2.0, exemplars=()),)
         """
-        if self.type in (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY):
+        if self.type is MetricType.SUMMARY or self.type in HISTOGRAM_TYPES:
             return _composite_metrics(self.name, self.type, self.samples)
         kind = _VALUE_METRICS[self.type]
         return [kind(s.labels, s.timestamp_ns, s.value, s.exemplars, s.start_timestamp_ns) for s in self.samples]

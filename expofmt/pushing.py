@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
-from itertools import islice
 from typing import Final, Literal, NamedTuple, Self, get_args
 
 from . import engine
@@ -400,9 +398,7 @@ def _gauge_histogram(name: str, source: Source) -> Diagnostic:
     from .engine import protobuf
 
     # What has been read does not know its bytes.
-    named = name.encode()
-    spans = protobuf.message_spans(source.data)
-    span = next(Span(start, end) for start, body, end in spans if protobuf.name_bytes(source.data, body, end) == named)
+    span = Span(*protobuf.span_of_family(source.data, name))
     excerpt = ("# TYPE ", written_name(name), f" {MetricType.GAUGEHISTOGRAM}")
     place = Place.in_binary(source.name, excerpt, span)
     diagnostic = _finding(Code.FORMAT_LOSS, Severity.ERROR, place, family=name)
@@ -585,10 +581,8 @@ def _check_messages(limit: int | None, data: bytes, filename: str) -> None:
     if limit is None:
         return
     most = limit + protobuf.MOST_REPEATED
-    # What is broken is told when it is read.
-    with suppress(protobuf.Broken):
-        if next(islice(protobuf.message_spans(data), most, None), None):
-            raise limit_error(Code.TOO_MANY_FAMILIES, filename, limit, f"over {most:,}")
+    if protobuf.has_more_messages(data, most):
+        raise limit_error(Code.TOO_MANY_FAMILIES, filename, limit, f"over {most:,}")
 
 
 def _check_limit(limit: int | None, found: int, code: Code, filename: str) -> None:

@@ -363,7 +363,7 @@ def asked(
 
         headers = [(b"authorization", authorization)] if authorization else []
         headers += (fields or {}).items()
-        await layer({"type": "http", "headers": headers}, None, send)
+        await layer({"type": "http", "method": "GET", "headers": headers}, None, send)
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
     async def ask_all() -> list[tuple[int, dict[bytes, bytes], bytes]]:

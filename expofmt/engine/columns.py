@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar, overload
 
 from ..codes import Code
 from ..model import (
+    HISTOGRAM_TYPES,
     NO_LABELS,
     Difference,
     Exemplar,
@@ -51,8 +52,6 @@ BACKSLASH: Final = "\ud800"
 _REMEMBERED: Final = 1 << 14
 _LONGEST_REMEMBERED: Final = 1 << 10
 _NS_PER_MS: Final = 1_000_000
-
-_HISTOGRAMS: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM))
 
 
 def unescape(text: str) -> str:
@@ -336,7 +335,7 @@ class LarkSamples(Samples):
         self, other: Samples, op: str, *, name: str, type: MetricType
     ) -> tuple[LarkSamples, list[tuple[int, int]]]:
         theirs = LarkSamples(_columns_of(other))
-        differing = self._differing_bounds(theirs, name) if type in _HISTOGRAMS and op != "refuse" else []
+        differing = self._differing_bounds(theirs, name) if type in HISTOGRAM_TYPES and op != "refuse" else []
         if differing and op == "first":
             return self.combine(theirs._without_histograms(index for _, index in differing), op, name=name, type=type)
         if differing and op == "last":
@@ -471,7 +470,7 @@ class LarkSamples(Samples):
     def histogram_faults(self, name: str, type: MetricType) -> list[tuple[str, int, int]]:
         if type is MetricType.SUMMARY:
             return sorted(self._summary_faults(name), key=lambda fault: fault[1])
-        if type in _HISTOGRAMS:
+        if type in HISTOGRAM_TYPES:
             return sorted(self._histogram_faults(name), key=lambda fault: fault[1])
         return []
 
@@ -492,7 +491,7 @@ class LarkSamples(Samples):
                 return False
             else:
                 parts.add("sum" if sample_name.endswith("sum") else "count")
-        whole = {"sum", "count", "all"} if type in _HISTOGRAMS else {"sum", "count"}
+        whole = {"sum", "count", "all"} if type in HISTOGRAM_TYPES else {"sum", "count"}
         return all(parts >= whole for parts in metrics.values())
 
     def united_in(self, other: Samples, label: str) -> tuple[int, int] | None:
@@ -594,7 +593,7 @@ def point_of(name: str, type: MetricType) -> Point | None:
     """
     if type is MetricType.SUMMARY:
         return Point(name, "quantile")
-    return Point(f"{name}_bucket", "le") if type in _HISTOGRAMS else None
+    return Point(f"{name}_bucket", "le") if type in HISTOGRAM_TYPES else None
 
 
 def split_point(pairs: Pairs, label: str) -> tuple[Pairs, str | None]:

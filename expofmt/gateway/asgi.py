@@ -138,7 +138,7 @@ async def _serve(
     finally:
         body.release()
     if response is not None:
-        await _answer(response, scope["method"], send)
+        await answer(response, scope["method"], send)
 
 
 async def _response(
@@ -199,9 +199,10 @@ def _target(scope: MutableMapping[str, Any]) -> str:
     return f"{path.partition('?')[0]}?{query}" if query else path
 
 
-async def _answer(response: Response, method: str, send: Send) -> None:
+async def answer(response: Response, method: str, send: Send) -> None:
+    """Send a response to a request of this method."""
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    headers.append((b"content-length", str(sum(map(len, response.content))).encode()))
+    headers.append((b"content-length", str(response.content_length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if method != "HEAD":
         for piece in regrouped(response.content, _PIECE_BYTES):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self, overload
 
-__all__ = ["Headers", "Request", "Response"]
+__all__ = ["Headers", "Request", "Response", "encoded", "regrouped", "weights"]
 
 _TEXT: Final = ("Content-Type", "text/plain; charset=utf-8")
 _NO_SNIFFING: Final = ("X-Content-Type-Options", "nosniff")
@@ -125,6 +125,11 @@ class Response:
     def body(self) -> bytes:
         """The content as one."""
         return b"".join(self.content)
+
+    @property
+    def content_length(self) -> int:
+        """How many bytes the content has."""
+        return sum(map(len, self.content))
 
     @classmethod
     def text(cls, status: int, text: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Self:

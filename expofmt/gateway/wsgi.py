@@ -56,7 +56,7 @@ def make_wsgi_app(store: GroupStore | Gateway, /, **options: Any) -> WSGIApplica
         status = f"{response.status} {HTTPStatus(response.status).phrase}"
         # `Connection` is the server's.
         shown = [(name, value) for name, value in response.headers if name != "Connection"]
-        start_response(status, [*shown, ("Content-Length", str(sum(map(len, response.content))))])
+        start_response(status, [*shown, ("Content-Length", str(response.content_length))])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else response.content
 
     return app

@@ -99,6 +99,15 @@ def access(folder: Path, user: str, *files: str) -> Access:
     return Access(user, *(folder / file for file in files))
 
 
+@pytest.fixture
+def told(
+    pair: Callable[[str], Pair], push: Push, folder: Path, config: str, user: str, files: list[str]
+) -> tuple[str, str]:
+    """What the client says of a push to the original, and to ours, of this configuration."""
+    theirs, ours = (said(push, url, access(folder, user, *files)) for url in pair(config))
+    return theirs, ours
+
+
 CLIENT = ("ca.pem", "client.pem", "client.key")
 STRANGER = ("ca.pem", "stranger.pem", "stranger.key")
 
@@ -123,17 +132,8 @@ STRANGER = ("ca.pem", "stranger.pem", "stranger.key")
         ("mutual and users", "", CLIENT, "401"),
     ],
 )
-def test_who_comes_in(
-    pair: Callable[[str], Pair],
-    folder: Path,
-    config: str,
-    user: str,
-    files: list[str],
-    expected: str,
-    client: str,
-    push: Push,
-) -> None:
-    theirs, ours = (said(push, url, access(folder, user, *files)) for url in pair(config))
+def test_who_comes_in(told: tuple[str, str], expected: str) -> None:
+    theirs, ours = told
     assert ours == theirs
     assert expected in ours
 
@@ -151,21 +151,12 @@ def test_who_comes_in(
         ("mutual, some names", "", CLIENT, "403|bad certificate"),
     ],
 )
-def test_a_certificate_that_does_not_do(
-    pair: Callable[[str], Pair],
-    folder: Path,
-    config: str,
-    user: str,
-    files: list[str],
-    expected: str,
-    client: str,
-    push: Push,
-) -> None:
+def test_a_certificate_that_does_not_do(told: tuple[str, str], config: str, client: str, expected: str) -> None:
     """Ours says so until it is heard. The original may close the connection before, so that a client tells of that.
 
     It tells clients whom it trusts, too: Go's then sends none of a stranger's, which Python's ssl has no setting for.
     """
-    theirs, ours = (said(push, url, access(folder, user, *files)) for url in pair(config))
+    theirs, ours = told
     assert re.search(expected, ours.replace("_", " ").lower()), ours
     assert theirs != "done" or (client == "go" and config == "mutual, if given")
 

@@ -13,7 +13,7 @@ over the bytes, which knows the offset of each.
 """
 
 from .reading import scan
-from .wire import MOST_REPEATED, Broken, message_spans, name_bytes
+from .wire import MOST_REPEATED, has_more_messages, span_of_family
 from .writing import encode
 
-__all__ = ["MOST_REPEATED", "Broken", "encode", "message_spans", "name_bytes", "scan"]
+__all__ = ["MOST_REPEATED", "encode", "has_more_messages", "scan", "span_of_family"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 try:
@@ -36,9 +37,10 @@ __all__ = [
     "LabelPairMessage",
     "Pair",
     "WireField",
+    "has_more_messages",
     "known_or_not",
     "message_spans",
-    "name_bytes",
+    "span_of_family",
     "wire_fields",
 ]
 
@@ -205,8 +207,26 @@ def message_spans(data: bytes) -> Iterator[tuple[int, int, int]]:
         at = end
 
 
-def name_bytes(data: bytes, body: int, end: int) -> bytes:
-    """The name in a MetricFamily that is known to be one: of several, the last."""
+def has_more_messages(data: bytes, count: int) -> bool:
+    """Whether there are more than so many; none is read, and none is counted from where the bytes are no messages.
+
+    >>> has_more_messages(bytes(3), 2), has_more_messages(bytes(3), 3)
+    (True, False)
+    """
+    try:
+        return next(islice(message_spans(data), count, None), None) is not None
+    except Broken:
+        return False
+
+
+def span_of_family(data: bytes, name: str) -> tuple[int, int]:
+    """Where the first message of a family is, in an input that has been read and has one."""
+    wanted = name.encode()
+    return next((start, end) for start, body, end in message_spans(data) if _name(data, body, end) == wanted)
+
+
+def _name(data: bytes, body: int, end: int) -> bytes:
+    """The name in a MetricFamily: of several, the last."""
     name = b""
     for field in wire_fields(data, body, end):
         if (field.number, field.wire) == (1, 2):

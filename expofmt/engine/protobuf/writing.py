@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from ...model import TEXT_SUFFIXES, MetricFamily, MetricType, Sample, Samples
+from ...model import HISTOGRAM_TYPES, TEXT_SUFFIXES, MetricFamily, MetricType, Sample, Samples
 from ...names import EscapingScheme, fitting_label_name, fitting_name
 from ...values import parse_float
 from .wire import INF, NS_PER_MS, NS_PER_S, NUMBERS, PAIRS_KEPT, PAYLOAD_OF, FamilyMessage, Pair
@@ -70,7 +70,7 @@ class _Writer:
         samples = family.samples.sorted(family.name, family.type)
         if type is MetricType.SUMMARY:
             self.composites(message, samples, "quantile", family.name, self.summary)
-        elif type in (MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM):
+        elif type in HISTOGRAM_TYPES:
             self.composites(message, samples, "le", f"{family.name}_bucket", self.histogram)
         else:
             self.values(message, samples, type)

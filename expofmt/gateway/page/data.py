@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...grouping import GroupingKey, GroupingKeyError
 from ...groups import Group, StoredFamily
-from ...model import HistogramMetric, MetricType, SummaryMetric, ValueMetric, text_word
+from ...model import HISTOGRAM_TYPES, HistogramMetric, MetricType, SummaryMetric, ValueMetric, text_word
 from ...names import Names
 from ...values import format_float
 
@@ -24,7 +24,7 @@ __all__ = ["DEFAULT_MAX_SAMPLES", "group_json", "overview_json"]
 DEFAULT_MAX_SAMPLES: Final = 5000
 
 _NS_PER_MS: Final = 1_000_000
-_COMPOSITE: Final = frozenset((MetricType.HISTOGRAM, MetricType.GAUGEHISTOGRAM, MetricType.SUMMARY))
+_COMPOSITE: Final = HISTOGRAM_TYPES | {MetricType.SUMMARY}
 
 
 def overview_json(groups: Mapping[GroupingKey, Group], now_ns: int, *, names: Names = "legacy") -> bytes:

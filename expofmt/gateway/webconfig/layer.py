@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from ..asgi import ASGIApp, Message, Receive, Send, announces_body, headers_of
+from ..asgi import ASGIApp, Message, Receive, Send, announces_body, answer, headers_of
+from ..messages import Response
 from .errors import WebConfigError
 from .file import WebConfigFile
 from .passwords import BusyError, Passwords
@@ -81,10 +82,10 @@ class Authenticated:
                 fits = await self._fits(config.users, scope)
             except BusyError:
                 text = "too many passwords to check at once: try again"
-                await _refuse(scope, send, 503, text, (b"retry-after", b"1"))
+                await _refuse(scope, send, 503, text, ("Retry-After", "1"))
                 return
             if not fits:
-                await _refuse(scope, send, 401, "Unauthorized", (b"www-authenticate", b"Basic"))
+                await _refuse(scope, send, 401, "Unauthorized", ("WWW-Authenticate", "Basic"))
                 return
         await self._app(scope, receive, send)
 
@@ -122,16 +123,8 @@ def _with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
 
 
 async def _refuse(
-    scope: MutableMapping[str, Any], send: Send, status: int, text: str, *headers: tuple[bytes, bytes]
+    scope: MutableMapping[str, Any], send: Send, status: int, text: str, *headers: tuple[str, str]
 ) -> None:
     if announces_body(headers_of(scope)):
-        headers = (*headers, (b"connection", b"close"))
-    body = text.encode() + b"\n"
-    told = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"x-content-type-options", b"nosniff"),
-        *headers,
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": told})
-    await send({"type": "http.response.body", "body": body})
+        headers = (*headers, ("Connection", "close"))
+    await answer(Response.error(status, text, headers=headers), scope["method"], send)
