@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -85,14 +86,34 @@ class Declarers:
 class _Declared(Declarers):
     """A family that groups declare, all with one type."""
 
-    __slots__ = ("help", "name", "type")
+    __slots__ = ("help", "helps", "name", "type")
 
     def __init__(self, name: str, type: MetricType) -> None:
         super().__init__()
         self.name = name
         self.type = type
-        # The help text that was learned last.
+        # The help text that was learned last. How many groups give each, unless all that give one give that.
         self.help: str | None = None
+        self.helps: Counter[str] | None = None
+
+    def learn_help(self, help: str) -> None:
+        """A group gives this help text, which gave none."""
+        if self.helps is None and self.help is not None and self.helped and help != self.help:
+            self.helps = Counter({self.help: len(self.helped)})
+        if self.helps is not None:
+            self.helps[help] += 1
+        self.help = help
+
+    def forget_help(self, help: str) -> None:
+        """A group that gives this help text gives none any more."""
+        if self.helps is None:
+            return
+        self.helps[help] -= 1
+        if not self.helps[help]:
+            del self.helps[help]
+        if len(self.helps) == 1:
+            (self.help,) = self.helps
+            self.helps = None
 
 
 class Catalog:
@@ -160,11 +181,12 @@ class Catalog:
             [after[name].family.samples for name in fresh],
         )
         self.series_count = len(self.series)
+        kept = {name for name in fresh if name in before and says_the_same(before[name].family, after[name].family)}
         for name in stale:
-            if name not in after or not says_the_same(before[name].family, after[name].family):
+            if name not in kept:
                 self._forget(key, before[name].family)
         for name in fresh:
-            if name not in before or not says_the_same(before[name].family, after[name].family):
+            if name not in kept:
                 self._learn(key, after[name].family)
         self.mortal += int(_has_lifetime(new)) - int(_has_lifetime(old))
         if new is not None:
@@ -209,12 +231,14 @@ class Catalog:
             other = self._name_of_other(key, declared)
             raise ValueError(f"group {key} has `{family.name}` as {family.type}, and {other} as {declared.type}")
         if family.help:
-            declared.help = family.help
+            declared.learn_help(family.help)
         declared.learn(key, with_help=bool(family.help))
 
     def _forget(self, key: GroupingKey, family: MetricFamily) -> None:
         declared = self._declared[family.name]
         declared.forget(key)
+        if family.help:
+            declared.forget_help(family.help)
         if not declared:
             del self._declared[family.name]
 
@@ -239,6 +263,10 @@ class Catalog:
             declared = self._declared.get(name)
             stored = held.get(name)
             own = self.own.get(name)
+            is_settled = own is None and declared is not None and declared.helps is None
+            if is_settled and not may_repeat and stored is not None and says_the_same(stored.family, family):
+                # So do most pushes: they say what their groups have said, and all groups say the same.
+                continue
             if own is not None and own.type is not family.type:
                 yield self._type_conflict(push, family, own.type, OWN)
                 continue

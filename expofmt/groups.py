@@ -122,7 +122,7 @@ def together(samples: Sequence[Samples], replace: Mapping[str, str], default: Ma
     if not samples:
         return []
     first, *others = samples
-    labelled = first.concat(*others).with_labels(replace, default).compact()
+    labelled = first.concat(*others).with_labels(replace, default, compact=True)
     ends = [*accumulate(map(len, samples))]
     return [labelled[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 

@@ -361,8 +361,11 @@ class Samples(Sequence[Sample]):
         """The bytes of the input line that gave the sample, ``None`` if it was not parsed from one input."""
 
     @abstractmethod
-    def with_labels(self, override: Mapping[str, str], default: Mapping[str, str]) -> Samples:
-        """The samples with labels set: ``override`` replaces, ``default`` fills in absent or empty ones."""
+    def with_labels(self, override: Mapping[str, str], default: Mapping[str, str], *, compact: bool = False) -> Samples:
+        """The samples with labels set: ``override`` replaces, ``default`` fills in absent or empty ones.
+
+        If they are to be ``compact``, that costs less than to make them so, as :meth:`compact` does, afterwards.
+        """
 
     @abstractmethod
     def select(self, matchers: Mapping[str, Callable[[str], bool]]) -> Samples:

@@ -79,8 +79,9 @@ class Published:
                     compare(delta, catalog.number(key), key, None, new, changed)
                     del self._gone[key]
                 old = self._groups.get(key)
+                seen, committed = (group.families if group else {} for group in (old, new))
                 for name in changed:
-                    before, after = (group.families.get(name) if group else None for group in (old, new))
+                    before, after = seen.get(name), committed.get(name)
                     if before is after or (before and after and says_the_same(before.family, after.family)):
                         continue
                     touched.add(name)

@@ -96,6 +96,15 @@ class PushPolicy:
     rules: tuple[_Rule, ...] = ()
     default: PushOp = "replace"
 
+    @property
+    def accumulates(self) -> bool:
+        """Whether there is a family that is not simply replaced.
+
+        >>> PushPolicy().accumulates, PushPolicy.parse("counter=sum").accumulates
+        (False, True)
+        """
+        return self.default != "replace" or any(rule.op != "replace" for rule in self.rules)
+
     @classmethod
     def parse(cls, text: str, /) -> Self:
         """A policy as it is spelled on a command line: ``replace``, or ``what=operation`` with commas between.
@@ -338,7 +347,9 @@ def prepared(
         push.leave_out(name)
     if not push.errors:
         families |= {family.name: family for family in _labelled(push, limits)}
-    _check_limit(limits.push_series, sum(len(f.samples) for f in families.values()), Code.TOO_MANY_SERIES, filename)
+    if limits.push_series is not None:
+        series = sum(len(family.samples) for family in families.values())
+        _check_limit(limits.push_series, series, Code.TOO_MANY_SERIES, filename)
     return push
 
 
@@ -425,7 +436,10 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
             _check_values(push, name, samples, limits.label_value_bytes)
         if may_repeat or family.type in _POINT_LABELS:
             untold += _find_duplicates(push, name, family.type, samples)
-        if family.type in _POINT_LABELS and not push.errors:
+        if family.type not in _POINT_LABELS:
+            yield family.with_samples(samples)
+            continue
+        if not push.errors:
             _find_united(push, family, samples)
         faults = samples.histogram_faults(name, family.type)
         dropped = [(code, index) for code, index, _ in faults if code in _DROPPED]
@@ -433,7 +447,7 @@ def _labelled(push: Push, limits: Limits) -> Iterator[MetricFamily]:
             push.warnings.append(_finding(Code(code), Severity.WARNING, push.pushed_place(name, index)))
         if len(dropped) > MAX_FINDINGS:
             push.warnings.append(more_findings(push.source.name, len(dropped) - MAX_FINDINGS))
-        if family.type in _POINT_LABELS and not push.errors and not samples.is_complete(name, family.type):
+        if not push.errors and not samples.is_complete(name, family.type):
             completed = _completed(family, samples)
             if completed is not None:
                 push.completed.add(name)

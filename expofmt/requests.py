@@ -147,7 +147,7 @@ class Requests:
         warnings = capped(finding for finding in found if finding.severity is Severity.WARNING)
         errors = capped([*push.errors, *(finding for finding in found if finding.severity is not Severity.WARNING)])
         families: Iterable[MetricFamily] = push.families.values()
-        if not errors and group is not None:
+        if not errors and group is not None and self._policy.accumulates:
             old = {name: group.families[name].family for name in push.families.keys() & group.families.keys()}
             try:
                 families = accumulated(push, old, self._policy)

@@ -392,6 +392,14 @@ def test_with_labels_overrides_and_fills_in() -> None:
     assert exposition.with_labels({}) == exposition
 
 
+def test_with_labels_gives_compact_samples_if_asked_to(engine: str) -> None:
+    samples = parse("up 1\n")["up"].samples
+    placed, compact = (samples.with_labels({"job": "x"}, {}, compact=compact) for compact in (False, True))
+    assert placed == compact
+    assert placed.span(0) == samples.span(0)
+    assert compact.span(0) is None
+
+
 def test_with_labels_does_not_touch_what_tells_samples_apart() -> None:
     histogram = parse('# TYPE h histogram\nh_bucket{le="1"} 1\n')
     with pytest.raises(ValueError, match="`le` tells the samples of histogram 'h' apart"):

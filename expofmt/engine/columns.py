@@ -301,13 +301,16 @@ class LarkSamples(Samples):
 
     # -------------------------------------------------------------------------------------------- new samples
 
-    def with_labels(self, override: Mapping[str, str], default: Mapping[str, str]) -> LarkSamples:
+    def with_labels(
+        self, override: Mapping[str, str], default: Mapping[str, str], *, compact: bool = False
+    ) -> LarkSamples:
         changed: dict[str, str] = {}
         for text in set(self.columns.labels):
             labels = {name: value for name, value in default.items() if name not in override}
             labels.update(pair for pair in pairs_of(text) if pair[1] or pair[0] not in labels)
             changed[text] = str(LabelSet(labels | dict(override)))
-        return LarkSamples(self.columns.replaced(labels=[changed[text] for text in self.columns.labels]))
+        labelled = LarkSamples(self.columns.replaced(labels=[changed[text] for text in self.columns.labels]))
+        return labelled.compact() if compact else labelled
 
     def select(self, matchers: Mapping[str, Callable[[str], bool]]) -> LarkSamples:
         verdicts: dict[tuple[str, str], bool] = {}

@@ -30,7 +30,7 @@ import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from itertools import chain, groupby
+from itertools import chain, groupby, repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -126,6 +126,13 @@ class _Group(NamedTuple):
 
 
 _GROUP_COLUMNS: Final = ", ".join(_Group._fields)
+_GROUP_ROW: Final = (*_Group._fields, "checksum")
+_PUSH_ROW: Final = ("id", "group_id", "time_ns", "body", "checksum")
+# What of a row never changes.
+_INDEXED: Final = frozenset(("id", "key", "group_id"))
+_FIRST_AND_LAST: Final = ", ".join(
+    f"(SELECT {which}(id) FROM pushes WHERE group_id = groups.id)" for which in ("min", "max")
+)
 
 
 class _Push(NamedTuple):
@@ -381,11 +388,19 @@ class _Recorded(NamedTuple):
 class _Changed:
     """A group as a batch leaves it."""
 
-    def __init__(self, row: _Group) -> None:
+    def __init__(self, row: _Group, first: int | None = None, last: int | None = None) -> None:
         self.row = row
-        # Whether all pushes that are in the file are void.
+        # Of its pushes that are in the file, which ids are the first and the last.
+        self._filed = first, last
+        # Whether these are all void.
         self.is_cleared = False
         self.pushes: list[_Push] = []
+
+    @property
+    def replaced(self) -> int | None:
+        """The id of the only push that is in the file, if it is void and another one can have its row."""
+        first, last = self._filed
+        return first if self.is_cleared and self.pushes and first == last else None
 
     def put(self, change: Change, pushes: Sequence[_Push]) -> None:
         """Take up a put or a post."""
@@ -413,8 +428,8 @@ def _record(connection: sqlite3.Connection, changes: Sequence[_Recorded]) -> Non
         connection.execute("DELETE FROM groups")
         changes = changes[wipes[-1] + 1 :]
     keys = dict.fromkeys((key,) for _, key, _ in changes)
-    found = map(_Group._make, _run(connection, f"SELECT {_GROUP_COLUMNS} FROM groups WHERE key IN", keys))
-    groups = {row.key: _Changed(row) for row in found}
+    found = _run(connection, f"SELECT {_GROUP_COLUMNS}, {_FIRST_AND_LAST} FROM groups WHERE key IN", keys)
+    groups = {row.key: _Changed(row, *ids) for row, ids in ((_Group._make(each[:-2]), each[-2:]) for each in found)}
     last = 0
     deleted: set[int] = set()
     for change, key, pushes in changes:
@@ -430,7 +445,7 @@ def _record(connection: sqlite3.Connection, changes: Sequence[_Recorded]) -> Non
             group.row = group.row._replace(failure_time_ns=change.time_ns)
         else:
             group.put(change, pushes)
-    cleared = {group.row.id for group in groups.values() if group.is_cleared}
+    cleared = {group.row.id for group in groups.values() if group.is_cleared and group.replaced is None}
     _run(connection, "DELETE FROM pushes WHERE group_id IN", [(id,) for id in cleared | deleted])
     _run(connection, "DELETE FROM groups WHERE id IN", [(id,) for id in deleted])
     _add_pushes(connection, groups.values())
@@ -438,11 +453,7 @@ def _record(connection: sqlite3.Connection, changes: Sequence[_Recorded]) -> Non
     for group in large:
         _rewrite(connection, group)
     rows = [group.row for group in groups.values()]
-    _run(
-        connection,
-        f"INSERT OR REPLACE INTO groups ({_GROUP_COLUMNS}, checksum)",
-        [(*row, row.checksum()) for row in rows],
-    )
+    _write(connection, "groups", _GROUP_ROW, [(*row, row.checksum()) for row in rows])
 
 
 def _last_id(connection: sqlite3.Connection) -> int:
@@ -452,8 +463,9 @@ def _last_id(connection: sqlite3.Connection) -> int:
 
 
 def _add_pushes(connection: sqlite3.Connection, groups: Iterable[_Changed]) -> None:
-    rows = [(group.row.id, *push) for group in groups for push in group.pushes]
-    _run(connection, "INSERT INTO pushes (group_id, time_ns, body, checksum)", rows)
+    ids = ((group, chain((group.replaced,), repeat(None))) for group in groups)
+    rows = [(id, group.row.id, *push) for group, given in ids for id, push in zip(given, group.pushes, strict=False)]
+    _write(connection, "pushes", _PUSH_ROW, rows)
 
 
 def _rewrite(connection: sqlite3.Connection, group: _Changed) -> None:
@@ -463,6 +475,7 @@ def _rewrite(connection: sqlite3.Connection, group: _Changed) -> None:
     by_time: dict[int, list[MetricFamily]] = {}
     for family, time_ns in _group(group.row, list(map(_Push._make, stored))).families.values():
         by_time.setdefault(time_ns, []).append(family)
+    group.is_cleared = False
     group.pushes = [push for time_ns, families in by_time.items() for push in _pushes(key, time_ns, families)]
     total = sum(len(push.body) for push in group.pushes)
     group.row = group.row._replace(bytes=total, whole_bytes=total, pushes=sum(push.checksum for push in group.pushes))
@@ -491,9 +504,22 @@ def _reads_back(body: bytes, families: Sequence[MetricFamily]) -> bool:
         return False
 
 
-def _run(connection: sqlite3.Connection, statement: str, rows: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What a statement gives that ends in a table of these rows: many at a time, and in few different lengths, since
-    each length is a statement of its own to SQLite.
+def _write(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Collection[tuple[Any, ...]]
+) -> None:
+    """Add rows, of which the first column is the id: ``None`` for a new one. What indexes hold of a row that is there
+    stays as it is, so that fewer pages have to be written than for a row that is deleted and made again.
+    """
+    names = ", ".join(columns)
+    changing = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in _INDEXED)
+    _run(connection, f"INSERT INTO {table} ({names})", rows, f" ON CONFLICT (id) DO UPDATE SET {changing}")
+
+
+def _run(
+    connection: sqlite3.Connection, statement: str, rows: Collection[tuple[Any, ...]], end: str = ""
+) -> list[tuple[Any, ...]]:
+    """What a statement gives with a table of these rows in it: many at a time, and in few different lengths, since each
+    length is a statement of its own to SQLite.
     """
     found: list[tuple[Any, ...]] = []
     left = [*rows]
@@ -501,7 +527,7 @@ def _run(connection: sqlite3.Connection, statement: str, rows: Collection[tuple[
         count = min(_ROWS, 1 << len(left).bit_length() - 1)
         values = ", ".join([f"({', '.join('?' * len(left[0]))})"] * count)
         table = f"(VALUES {values})" if statement.endswith(" IN") else f"VALUES {values}"
-        found += connection.execute(f"{statement} {table}", [*chain.from_iterable(left[:count])]).fetchall()
+        found += connection.execute(f"{statement} {table}{end}", [*chain.from_iterable(left[:count])]).fetchall()
         del left[:count]
     return found
 

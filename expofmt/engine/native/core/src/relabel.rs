@@ -13,13 +13,14 @@ use crate::samples::Samples;
 /// A name and a value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// The samples with labels set: `replace` replaces, `default` fills in absent or empty ones. They keep their places.
-pub fn with_labels(samples: &Samples, replace: &[Pair], default: &[Pair]) -> Samples {
+/// The samples with labels set: `replace` replaces, `default` fills in absent or empty ones. They keep their places,
+/// unless they are to be compact.
+pub fn with_labels(samples: &Samples, replace: &[Pair], default: &[Pair], compact: bool) -> Samples {
     let mut given: Vec<Given> = replace.iter().map(|pair| Given::new(pair, true)).collect();
     let defaults = default.iter().filter(|pair| replace.iter().all(|other| other.0 != pair.0));
     given.extend(defaults.map(|pair| Given::new(pair, false)));
     given.sort_by_key(|label| label.name);
-    let placed = !samples.is_empty() && samples.span(0).is_some();
+    let placed = !compact && !samples.is_empty() && samples.span(0).is_some();
 
     let mut builder = Builder::default();
     let mut spans = Vec::new();
@@ -181,7 +182,8 @@ mod tests {
     #[test]
     fn labels_are_replaced_and_filled_in() {
         let samples = read(LINES);
-        let found = with_labels(&samples, &pairs(&[("b", "q\"")]), &pairs(&[("z", "d"), ("b", "no"), ("é", "")]));
+        let found =
+            with_labels(&samples, &pairs(&[("b", "q\"")]), &pairs(&[("z", "d"), ("b", "no"), ("é", "")]), false);
         let expected = [
             r#"a{b="q\"",z="1","é"=""} 1"#,
             r#"a{b="q\"",z="d","é"=""} 2"#,
@@ -192,13 +194,14 @@ mod tests {
         assert_eq!(shown(&found), expected);
         assert_eq!(found.span(1), samples.span(1));
         assert_eq!(found.at(1).time(), samples.at(1).time());
-        assert_eq!(with_labels(&samples.compact(), &[], &[]).span(1), None);
+        assert_eq!(with_labels(&samples.compact(), &[], &[], false).span(1), None);
+        assert_eq!(with_labels(&samples, &[], &[], true).span(1), None);
     }
 
     #[test]
     fn what_comes_out_is_as_regular_as_what_goes_in() {
         let samples = read(LINES);
-        let found = with_labels(&samples, &pairs(&[("job", "x"), ("a", "")]), &[]);
+        let found = with_labels(&samples, &pairs(&[("job", "x"), ("a", "")]), &[], false);
         let text = String::from_utf8_lossy(found.at(0).label_text()).into_owned();
         assert_eq!(text, r#"{a="",b="2",job="x",z="1"}"#);
         let block = &found.parts()[0].block;
@@ -209,7 +212,7 @@ mod tests {
     #[test]
     fn neighbours_are_copied_as_they_are_written_if_that_is_canonical() {
         let lines = "a{b=\"1\",c=\"2\",d=\"3\",f=\"4\"} 1\na{ b=\"1\", c=\"2\",d=\"3\",f = \"\",} 1\n";
-        let found = with_labels(&read(lines), &pairs(&[("e", "x")]), &pairs(&[("f", "y")]));
+        let found = with_labels(&read(lines), &pairs(&[("e", "x")]), &pairs(&[("f", "y")]), false);
         let texts = [r#"{b="1",c="2",d="3",e="x",f="4"}"#, r#"{b="1",c="2",d="3",e="x",f="y"}"#];
         for (index, text) in texts.iter().enumerate() {
             assert_eq!(found.at(index).label_text(), text.as_bytes());
@@ -220,7 +223,7 @@ mod tests {
     fn a_value_with_escapes_is_no_value_of_a_shape() {
         for values in [["", "1"], ["1", ""]] {
             let lines = values.map(|value| format!("a{{b=\"{value}\"}} 1\n")).concat();
-            let found = with_labels(&read(&lines), &[], &pairs(&[("b", "\n")]));
+            let found = with_labels(&read(&lines), &[], &pairs(&[("b", "\n")]), false);
             let expected = values.map(|value| format!("a{{b=\"{}\"}} 1", if value.is_empty() { "\\n" } else { value }));
             assert_eq!(shown(&found), expected);
         }

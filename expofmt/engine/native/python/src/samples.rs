@@ -230,15 +230,17 @@ impl NativeSamples {
         })
     }
 
+    #[pyo3(signature = (r#override, default, *, compact = false))]
     fn with_labels(
         &self,
         py: Python<'_>,
         r#override: &Bound<'_, PyAny>,
         default: &Bound<'_, PyAny>,
+        compact: bool,
     ) -> PyResult<NativeSamples> {
         caught(|| {
             let (replace, default) = (read_mapping(r#override)?, read_mapping(default)?);
-            Ok(py.detach(|| with_labels(&self.samples, &replace, &default)).into())
+            Ok(py.detach(|| with_labels(&self.samples, &replace, &default, compact)).into())
         })
     }
 

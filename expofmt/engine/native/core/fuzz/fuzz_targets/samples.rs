@@ -303,7 +303,7 @@ impl Side {
             7 => {
                 let (replace, default) = (input.labels(), input.labels());
                 let rows = model::with_labels(&self.rows, &replace, &default);
-                self.become_these(with_labels(samples, &replace, &default), rows);
+                self.become_these(with_labels(samples, &replace, &default, false), rows);
             }
             8 => {
                 let asked = input.labels();
