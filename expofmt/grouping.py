@@ -19,6 +19,8 @@ from .quoting import go_quoted
 
 __all__ = ["GroupingKey", "GroupingKeyError", "path_prefix"]
 
+_NAMES: Final[tuple[str, ...]] = get_args(Names)
+
 _BASE64: Final = "@base64"
 
 # Patterns are compiled by the first path, and not when the package is imported, which many do who know no groups.
@@ -224,8 +226,8 @@ _set_labels, _set_pairs, _set_hash = (vars(GroupingKey)[slot].__set__ for slot i
 
 
 def _check_names(names: str) -> None:
-    if names not in get_args(Names):
-        raise ValueError(f"names are {' or '.join(map(repr, get_args(Names)))}, not {names!r}")
+    if names not in _NAMES:
+        raise ValueError(f"names are {' or '.join(map(repr, _NAMES))}, not {names!r}")
 
 
 def _check_name(name: str) -> None:

@@ -433,6 +433,7 @@ class Connection(HttpToolsProtocol):
         self._deadline = math.inf
 
     def on_response_complete(self) -> None:
+        self._writer.flush()
         super().on_response_complete()
         if not self.transport.is_closing():
             self._flow.release()

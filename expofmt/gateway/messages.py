@@ -26,10 +26,12 @@ class Headers(Sequence[tuple[str, str]]):
     ('text/plain', None, 2)
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_first", "_pairs")
 
     def __init__(self, pairs: Sequence[tuple[str, str]] = ()) -> None:
         self._pairs = tuple(pairs)
+        # The value of the first field of each name, which is asked for several times for each request.
+        self._first = {name.lower(): value for name, value in reversed(self._pairs)}
 
     def get(self, name: str) -> str | None:
         """The value of the first field of that name.
@@ -37,8 +39,7 @@ class Headers(Sequence[tuple[str, str]]):
         >>> Headers([("A", "1"), ("a", "2")]).get("a")
         '1'
         """
-        name = name.lower()
-        return next((value for given, value in self._pairs if given.lower() == name), None)
+        return self._first.get(name.lower())
 
     def joined(self, name: str) -> str:
         """The values of all fields of that name as one list, as RFC 9110, 5.3 joins them; empty if there is none.

@@ -128,6 +128,7 @@ class _Group(NamedTuple):
 _GROUP_COLUMNS: Final = ", ".join(_Group._fields)
 _GROUP_ROW: Final = (*_Group._fields, "checksum")
 _PUSH_ROW: Final = ("id", "group_id", "time_ns", "body", "checksum")
+_KEY_TEXT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What of a row never changes.
 _INDEXED: Final = frozenset(("id", "key", "group_id"))
 _FIRST_AND_LAST: Final = ", ".join(
@@ -219,9 +220,9 @@ class SqliteJournal:
         """
         connection = self._usable()
         if self.read_only:
-            raise JournalError(f"{visible(str(self.path))}: is open for reading only")
+            raise JournalError(f"{self._name}: is open for reading only")
         if self._reading:
-            raise JournalError(f"{visible(str(self.path))}: is being replayed; go through to the end first")
+            raise JournalError(f"{self._name}: is being replayed; go through to the end first")
         changes = [self._timed(change) for change in changes]
         with self._speaking_of("cannot be written to; nothing was recorded"):
             rows = [_Recorded.of(change) for change in changes]
@@ -243,7 +244,7 @@ class SqliteJournal:
         """
         connection = self._usable()
         if self._reading:
-            raise JournalError(f"{visible(str(self.path))}: is being replayed already")
+            raise JournalError(f"{self._name}: is being replayed already")
         with self._speaking_of("cannot be read"), self._one_moment(connection):
             for problem in _structure_problems(connection):
                 raise DamagedJournalError(problem)
@@ -260,7 +261,7 @@ class SqliteJournal:
         """
         connection = self._usable()
         if self._reading:
-            raise JournalError(f"{visible(str(self.path))}: is being replayed already")
+            raise JournalError(f"{self._name}: is being replayed already")
         with self._speaking_of("cannot be read"), self._one_moment(connection):
             broken = False
             for problem in _structure_problems(connection):
@@ -287,11 +288,16 @@ class SqliteJournal:
             self._lock.release()
             self._lock = None
 
+    @property
+    def _name(self) -> str:
+        """What messages call the file."""
+        return visible(str(self.path))
+
     def _usable(self) -> sqlite3.Connection:
         if self._process != os.getpid():
-            raise JournalError(f"{visible(str(self.path))}: was opened by the process that forked this one")
+            raise JournalError(f"{self._name}: was opened by the process that forked this one")
         if self._connection is None:
-            raise JournalError(f"{visible(str(self.path))}: is closed")
+            raise JournalError(f"{self._name}: is closed")
         return self._connection
 
     def _is_writing(self, file: Path) -> bool:
@@ -312,8 +318,7 @@ class SqliteJournal:
             raise TypeError(f"times and lifetimes are an int of nanoseconds, not {time_ns!r}")
         if not INT64_MIN <= time_ns <= INT64_MAX:
             raise JournalError(
-                f"{visible(str(self.path))}: cannot be written to; nothing was recorded: {time_ns} ns takes more than "
-                "64 bits"
+                f"{self._name}: cannot be written to; nothing was recorded: {time_ns} ns takes more than 64 bits"
             )
         return int(time_ns)  # of a bool, too, which is written as a word
 
@@ -334,25 +339,24 @@ class SqliteJournal:
     @contextmanager
     def _speaking_of(self, trouble: str) -> Iterator[None]:
         """What goes wrong inside becomes a JournalError that names the file."""
-        name = visible(str(self.path))
         try:
             yield
         except DamagedJournalError as error:
             self._damaged = True
-            raise DamagedJournalError(f"{name}: is damaged: {error}") from error.__cause__
+            raise DamagedJournalError(f"{self._name}: is damaged: {error}") from error.__cause__
         except JournalError as error:
-            raise JournalError(f"{name}: {error}") from error.__cause__
+            raise JournalError(f"{self._name}: {error}") from error.__cause__
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 self._damaged = True
-                raise DamagedJournalError(f"{name}: is damaged: {error}") from error
-            raise JournalError(f"{name}: {trouble}: {error}") from error
+                raise DamagedJournalError(f"{self._name}: is damaged: {error}") from error
+            raise JournalError(f"{self._name}: {trouble}: {error}") from error
         except UnicodeDecodeError as error:
             # Of a damaged schema SQLite's message repeats the bytes, and Python's sqlite3 cannot make it an error.
             self._damaged = True
-            raise DamagedJournalError(f"{name}: is damaged: malformed database schema") from error
+            raise DamagedJournalError(f"{self._name}: is damaged: malformed database schema") from error
         except OSError as error:
-            raise JournalError(f"{name}: {trouble}: {error.strerror or error}") from error
+            raise JournalError(f"{self._name}: {trouble}: {error.strerror or error}") from error
 
 
 # Of this process. A lock that SQLite has on a file ends when any descriptor of that file is closed in the process.
@@ -584,7 +588,7 @@ def _group(row: _Group, pushes: Sequence[_Push]) -> Group:
 def _key_text(key: GroupingKey | None) -> str:
     if key is None:
         raise ValueError("only a wipe is a change of no group")
-    return json.dumps(dict(key.labels.pairs), ensure_ascii=False, separators=(",", ":"))
+    return _KEY_TEXT.encode(dict(key.labels.pairs))
 
 
 def _key(text: str) -> GroupingKey:
