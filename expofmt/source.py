@@ -123,6 +123,8 @@ class Source:
         >>> [source.character_start(offset) for offset in range(4)]
         [0, 0, 2, 3]
         """
+        if self.data[offset : offset + 1] < b"\x80":  # most are ASCII, and the end is no byte at all
+            return offset
         for start in range(offset - 1, max(0, offset - 3) - 1, -1):
             character = self.text(start, start + 4)[0]
             if start + len(character.encode("utf-8", "surrogateescape")) > offset:
