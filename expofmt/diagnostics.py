@@ -6,7 +6,7 @@ and ``report.py`` draws it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -285,14 +285,39 @@ class ExpositionError(ValueError):
     status_hint = 400
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__(self.diagnostics)
+        self._diagnostics: Iterable[Diagnostic] = tuple(diagnostics)
+        super().__init__(self._diagnostics)
+
+    @classmethod
+    def unwritten(cls, diagnostics: Iterable[Diagnostic]) -> Self:
+        """An error whose diagnostics are written when somebody asks for them: a thousand take long.
+
+        They are iterated over again and again, and are the same each time.
+        """
+        error = cls(())
+        error._diagnostics = diagnostics
+        return error
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """All of them."""
+        if not isinstance(self._diagnostics, tuple):
+            self._diagnostics = tuple(self._diagnostics)
+            self.args = (self._diagnostics,)
+        return self._diagnostics
+
+    def errors(self) -> Iterator[Diagnostic]:
+        """Those that are errors, one by one: whoever needs but the first need not wait for all."""
+        return (each for each in self._diagnostics if each.severity is Severity.ERROR)
 
     def __str__(self) -> str:
         errors = [d for d in self.diagnostics if d.severity is Severity.ERROR]
         first = next(map(str, errors or self.diagnostics), "no diagnostics")
         more = len(errors) - 1
         return first if more < 1 else f"{first} (and {more} more error{'' if more == 1 else 's'})"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.diagnostics!r})"
 
     def __reduce__(self) -> tuple[type[Self], tuple[tuple[Diagnostic, ...]]]:
         return type(self), (self.diagnostics,)

@@ -266,8 +266,8 @@ EXPLANATIONS: Final[Mapping[Code, Explanation]] = {
     Code.INPUT_TOO_LARGE: Explanation(
         "The engine counts bytes in a number of limited size, and the input has more. Larger ones can be read "
         "in pieces with `expofmt.iter_families`. In the protobuf format, few bytes can claim very much: there, "
-        "families and samples that are given twice, fields of a metric, fields that are not known, and what names and "
-        "labels are as text are limited, too.",
+        "families, samples and fields that are given twice, fields of a metric, fields that are not known, and what "
+        "names and labels are as text are limited, too.",
         "a limit of expofmt.",
     ),
     Code.TRUNCATED_MESSAGE: Explanation(

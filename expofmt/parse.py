@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final, NamedTuple, get_args
 
 from . import engine
@@ -74,7 +74,7 @@ def parse(
     if scan.faults:
         refused = reading.is_error if strict else reading.is_fatal
         if any(refused(fault.code) for fault in scan.faults):
-            raise reading.error_type(scan.faults)(reading.diagnostics(scan.faults, scan.suppressed))
+            raise reading.error_type(scan.faults).unwritten(reading.findings(scan.faults, scan.suppressed))
         if on_warning is not None:
             for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
                 on_warning(diagnostic)
@@ -142,19 +142,15 @@ class _Reading(NamedTuple):
         return ParseError if syntax else ConsistencyError
 
     def diagnostics(self, faults: Iterable[Fault], suppressed: Mapping[str, int]) -> list[Diagnostic]:
+        return list(self.findings(faults, suppressed))
+
+    def findings(self, faults: Iterable[Fault], suppressed: Mapping[str, int]) -> _Findings:
         reported = [fault for fault in faults if self.severity(fault.code)]
         # Where not all can be shown, errors come before what is merely worth saying.
         reported.sort(key=lambda fault: (not self.is_error(fault.code), fault.start, fault.end))
         shown = sorted(reported[: self.max_diagnostics], key=lambda fault: (fault.start, fault.end))
         more = len(reported) - len(shown) + sum(number for code, number in suppressed.items() if self.severity(code))
-        found = [self.diagnostic(fault) for fault in shown]
-        if more:
-            end = len(self.source.data)
-            details = {"count": str(more)}
-            found.append(
-                Diagnostic.at(self.source, Code.TOO_MANY_DIAGNOSTICS, Severity.INFO, Span(end, end), details=details)
-            )
-        return found
+        return _Findings(self, shown, more)
 
     def diagnostic(self, fault: Fault) -> Diagnostic:
         code = Code(fault.code)
@@ -165,6 +161,26 @@ class _Reading(NamedTuple):
             second = related and Place.in_binary(self.source.name, fault.related_excerpt or ("", "", ""), related)
             return Diagnostic.of_places(code, severity, place, second, dict(fault.details))
         return Diagnostic.at(self.source, code, severity, Span(fault.start, fault.end), related)
+
+
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """The diagnostics of faults, each written once it is its turn, and that there are more."""
+
+    reading: _Reading
+    shown: Sequence[Fault]
+    more: int
+    written: dict[int, Diagnostic] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        for number, fault in enumerate(self.shown):
+            if number not in self.written:
+                self.written[number] = self.reading.diagnostic(fault)
+            yield self.written[number]
+        if self.more:
+            source, details = self.reading.source, {"count": str(self.more)}
+            end = Span(len(source.data), len(source.data))
+            yield Diagnostic.at(source, Code.TOO_MANY_DIAGNOSTICS, Severity.INFO, end, details=details)
 
 
 def iter_families(

@@ -377,12 +377,12 @@ def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[
             on_warning=found.append,
         )
     except ConsistencyError as error:
-        told = [_forgiven(diagnostic) for diagnostic in error.diagnostics] if lenient else list(error.diagnostics)
-        errors = [diagnostic for diagnostic in told if diagnostic.severity is Severity.ERROR]
-        if not all(diagnostic.code in _REMEMBERED for diagnostic in errors):
-            raise ConsistencyError(told) from None
+        if lenient:
+            error = ConsistencyError(map(_forgiven, error.diagnostics))
+        if any(each.code not in _REMEMBERED for each in error.errors()):
+            raise error from None
         read = parse(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
-        return read, told
+        return read, list(error.diagnostics)
     return read, found
 
 

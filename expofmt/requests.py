@@ -18,7 +18,7 @@ from .model import Exposition, MetricFamily
 from .names import Names
 from .pushing import EXPIRY_FAMILY, Limits, Push, PushPolicy, accumulated, capped, limit_error, prepared
 
-__all__ = ["Body", "Delete", "Post", "PushResult", "Put", "Requests", "Wipe"]
+__all__ = ["Body", "Delete", "Post", "PushResult", "Put", "Requests", "Wipe", "rehearsed"]
 
 Body = bytes | bytearray | memoryview | str | Exposition
 
@@ -193,6 +193,23 @@ class Requests:
             return [Change(ChangeKind.WIPE, now)] if count else [], count
 
         return Task(changes)
+
+
+def rehearsed(push: Put | Post, /, *, names: Names) -> PushResult:
+    """What a store without groups and limits would answer to a push: to find that out takes less than to store it.
+
+    Raises what :meth:`expofmt.GroupStore.put` raises.
+
+    >>> rehearsed(Put(GroupingKey("batch"), b"a 1\\n"), names="legacy").warnings
+    ()
+    """
+    requests = Requests(Catalog(()), names=names, policy=PushPolicy(), lifetime_ns=None, limits=Limits())
+    try:
+        _, result = requests.task(push).changes(0)
+    except RefusedError as refused:
+        raise refused.error from None
+    assert isinstance(result, PushResult)
+    return result
 
 
 def _checked_key(key: GroupingKey) -> GroupingKey:

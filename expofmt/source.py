@@ -75,6 +75,25 @@ class Source:
             return self._line_number(offset), len(self.text(start, end)) + 1
         return self._line_number(offset), self._characters(end) - self._characters(start) + 1
 
+    def offset(self, line: int, column: int) -> int:
+        """The byte at a line and a column, of which :meth:`position` tells these; the line's end for columns beyond it.
+
+        Takes what :meth:`position` takes. Raises ValueError if there is no such line.
+
+        >>> Source("a.prom", b"a 1\\nb").offset(2, 1)
+        4
+        """
+        start = 0
+        if line > 1:
+            before = self._lines()
+            number = bisect_left(before, line - 1) - 1  # the block that has the LF before the line
+            start = number << _BLOCK_BITS
+            for _ in range(line - 1 - before[number]):
+                start = self.data.index(b"\n", start) + 1
+        end = self.data.find(b"\n", start)
+        text = self.text(start, len(self.data) if end < 0 else end)
+        return start + len(text[: column - 1].encode("utf-8", "surrogateescape"))
+
     def line_span(self, offset: int) -> Span:
         """The bytes of the line that holds the offset, without its LF (and with its CR, if there is one).
 
@@ -104,6 +123,8 @@ class Source:
         >>> [source.character_start(offset) for offset in range(4)]
         [0, 0, 2, 3]
         """
+        if self.data[offset : offset + 1] < b"\x80":  # most are ASCII, and the end is no byte at all
+            return offset
         for start in range(offset - 1, max(0, offset - 3) - 1, -1):
             character = self.text(start, start + 4)[0]
             if start + len(character.encode("utf-8", "surrogateescape")) > offset:

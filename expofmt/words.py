@@ -160,7 +160,10 @@ _VAGUE: Final[Mapping[str, str]] = {
 
 def _filled(text: Text, fields: _Fields, limit: int | None = None) -> str:
     """The template with its fields; if that is over the limit, every field is cut to its share of it."""
-    template = Template(text(fields.context) if callable(text) else text)
+    written = text(fields.context) if callable(text) else text
+    if "$" not in written:
+        return written
+    template = Template(written)
     full = template.substitute(fields)
     if limit is None or len(full) <= limit:
         return full

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from expofmt import GroupingKey, GroupStore, JournalError
+from expofmt import Diagnostic, GroupingKey, GroupStore, JournalError, check
 from expofmt.committed import Committed
 from expofmt.gateway import Gateway, Headers, OwnMetrics, Request, handler
 from expofmt.gateway.handler import gateway_of
@@ -197,6 +197,26 @@ def test_diagnostics_are_for_those_who_prefer_json(accept: str, wanted: bool) ->
     for body in (b"a 1\n", b"a x\n"):
         response = gateway.handle(Request("PUT", "/metrics/job/j", Headers([("Accept", accept)]), body))
         assert (response.header("Content-Type") == "application/json") is wanted
+
+
+@pytest.mark.parametrize("body", [b"a x\n", b"# TYPE a x\n", b"# HELP a b\n# HELP a c\n"])
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_a_refusal_in_text_has_one_diagnostic_written(
+    body: bytes, accept: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all = len(check(body * 5, profile="pushgateway"))
+    written = []
+    at = Diagnostic.at
+
+    def counted(*arguments: Any, **options: Any) -> Diagnostic:
+        written.append(at(*arguments, **options))
+        return written[-1]
+
+    monkeypatch.setattr(Diagnostic, "at", counted)
+    request = Request("PUT", "/metrics/job/j", Headers([("Accept", accept)]), body * 5)
+    assert Gateway(GroupStore()).handle(request).status == 400
+    assert len(written) == (1 if accept == "*/*" else all)
+    assert all > 1
 
 
 def test_accept_in_several_fields_is_one_list() -> None:

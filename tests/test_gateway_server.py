@@ -469,8 +469,71 @@ def test_what_goes_wrong_here_is_not_said_to_be_the_clients_fault(
     assert isinstance(record.exc_info[1], ZeroDivisionError)
 
 
+def test_chunks_end_where_their_sizes_say() -> None:
+    """Whatever they hold, and however they come."""
+    found: list[bytes] = []
+
+    async def app(_: object, receive: Receive, send: Send) -> None:
+        message = await receive()
+        found.append(message["body"])
+        while message["more_body"]:
+            message = await receive()
+            found[-1] += message["body"]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    parts = [b"0\r\n\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n", b"x\n\n0\n\n" * 3, b"0", b"\r\n0\r\n\r\n"]
+    sizes = [b"%x\r\n%b\r\n", b"%X;0\r\n%b\r\n", b'0%x;a="b"\r\n%b\r\n', b"%X\r\n%b\r\n"]
+    chunks = b"".join(size % (len(part), part) for size, part in zip(sizes, parts, strict=True))
+    ends = [b"0\r\n\r\n", b"000;x\r\nX: 0\r\nY:\r\n\r\n"]
+    heads = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    sent = heads + chunks + ends[0] + heads + chunks + ends[1] + heads + ends[1]
+
+    async def push(*pieces: bytes) -> None:
+        found.clear()
+        config = uvicorn.Config(app, interface="asgi3", ws="none", log_config=None, lifespan="off")
+        loop = asyncio.get_running_loop()
+        client, ours = socket.socketpair()
+        with client:
+            client.setblocking(False)
+            served = Connection(config, ServerState(), limits=TimeLimits())
+            await loop.connect_accepted_socket(lambda: served, ours)
+            for piece in pieces:
+                served.data_received(piece)
+            answer = b""
+            while answer.count(b"HTTP/1.1 ") < 3 and (more := await loop.sock_recv(client, 65536)):
+                answer += more
+        assert answer.count(b"HTTP/1.1 200 ") == 3
+        assert found == [b"".join(parts)] * 2 + [b""]
+
+    asyncio.run(push(*(bytes([byte]) for byte in sent)))
+    for size in range(len(sent)):
+        asyncio.run(push(sent[:size], sent[size:]))
+
+
+@pytest.mark.parametrize(
+    ("start", "is_taken"),
+    [
+        (b"0" * 15 + b"4\r\na 1\n\r\n0\r\n\r\n", True),
+        (b"0" * 16 + b"4\r\na 1\n\r\n0\r\n\r\n", False),
+        (b"0" * 17, False),
+        (b"4;" + b"x" * 4000 + b"\r\na 1\n\r\n0\r\n\r\n", True),
+        (b"4;" + b"x" * 4100 + b"\r\na 1\n\r\n0\r\n\r\n", False),
+        (b"4;" + b"x" * 4100, False),
+        (b"4\r\na 1\n\r\n;", False),
+        (b"4\r\na 1\n\r\n\r\n", False),
+        (b"-4\r\n", False),
+    ],
+)
+def test_a_size_of_a_chunk_is_one_that_go_takes(server: Serving, start: bytes, is_taken: bool) -> None:
+    with server.connect() as client:
+        client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + start)
+        assert client.recv(65536).startswith(b"HTTP/1.1 %d " % (200 if is_taken else 400))
+    assert server.request("DELETE", "/metrics/job/j")[0] == 202
+
+
 def test_a_body_is_passed_on_once_for_each_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many chunks and empty lines there are in it."""
+    """However many chunks and empty lines there are in it; the parser is given it, too, but for the end."""
     body = b"#\n\n" * 10_000
     chunks = b"7530\r\n%b\r\n" % body + b"1\r\n\n\r\n" * 10_000 + b"0\r\n\r\n"
     found: list[bytes] = []
@@ -485,6 +548,10 @@ def test_a_body_is_passed_on_once_for_each_read(monkeypatch: pytest.MonkeyPatch)
         def data_received(self, data: bytes) -> None:
             events.append("read")
             super().data_received(data)
+
+        def _feed(self, data: bytes) -> None:
+            events.append("parsed")
+            super()._feed(data)
 
     async def push() -> None:
         async def app(_: object, receive: Receive, send: Send) -> None:
@@ -509,6 +576,8 @@ def test_a_body_is_passed_on_once_for_each_read(monkeypatch: pytest.MonkeyPatch)
     asyncio.run(push())
     assert b"".join(found) == body + b"\n" * 10_000
     assert 0 < events.count("passed on") <= events.count("read")
+    # The head and the trailer are parsed by themselves.
+    assert events.count("parsed") <= events.count("read") + 2
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: %d\r\n", b"Transfer-Encoding: chunked\r\n"])

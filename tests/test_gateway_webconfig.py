@@ -116,7 +116,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
         WebConfig.parse(b"a:\n \xff", filename="web.yml")
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "tls_server_config:\n", "tls_server_config: {}", "rate_limit: {}"])
+@pytest.mark.parametrize("text", ["", "# nothing\n", "tls_server_config:\n", "tls_server_config: {}", "rate_limit:\n"])
 def test_an_empty_file_asks_for_nothing(text: str) -> None:
     assert WebConfig.parse(text.encode()) == WebConfig()
 
@@ -281,6 +281,13 @@ NAMED = f"{ASKING[:-2]}, client_allowed_sans: [db1]}}\n"
     ("before", "cut_off", "message", "said"),
     [
         ("USERS", "", "has no basic_auth_users any more", "basic_auth_users: {}"),
+        ("rate_limit: {interval: 1s, burst: 1}", "", "has no rate_limit any more", "rate_limit: {}"),
+        (
+            "rate_limit: {interval: 1s, burst: 1}",
+            "rate_limit:\n",
+            "has no rate_limit any more",
+            "rate_limit: {burst: 1}",
+        ),
         ("USERS", "# a comment\n", "has no basic_auth_users any more", "basic_auth_users: {}"),
         ("USERS", "basic_auth_users:\n", "has no basic_auth_users any more", "basic_auth_users: {}"),
         (f"{TLS_FILES}}}\nUSERS", f"{TLS_FILES}}}\n", "has no basic_auth", f"{TLS_FILES}}}\nbasic_auth_users: {{}}"),
@@ -680,6 +687,8 @@ def test_beyond_the_rate_requests_are_refused(tmp_path: Path, monkeypatch: pytes
     assert answers[1][2] == b"Too Many Requests\n"
     now += 100 * 10**9
     assert [status for status, _, _ in asked(layer, *[b""] * 4)] == [200, 200, 200, 429]
+    (tmp_path / "web.yml").write_text("rate_limit: {}")
+    assert [status for status, _, _ in asked(layer, *[b""] * 5)] == [200] * 5
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "-5m", "5m ", "1d", "3000000h"])

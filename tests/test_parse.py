@@ -432,3 +432,28 @@ def refusal_of(data: bytes, *, strict: bool = False) -> ExpositionError | None:
 def test_valid_text_is_accepted(data: bytes) -> None:
     parse(data)
     assert {str(d.code) for d in check(data) if d.severity is Severity.ERROR} <= {"missing-final-newline"}
+
+
+def test_the_diagnostics_of_an_error_are_written_when_they_are_asked_for(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    at = Diagnostic.at
+
+    def counted(*arguments: Any, **options: Any) -> Diagnostic:
+        written.append(at(*arguments, **options))
+        return written[-1]
+
+    monkeypatch.setattr(Diagnostic, "at", counted)
+    with pytest.raises(ParseError) as refused:
+        parse(b"a x\nb y\nc z\n", max_diagnostics=2)
+    error = refused.value
+    assert not written
+    first = next(error.errors())
+    assert (first.line, len(written)) == (1, 1)
+    assert [each.code for each in error.diagnostics] == ["invalid-value", "invalid-value", "too-many-diagnostics"]
+    assert error.diagnostics[0] is first
+    assert [*error.errors()] == [*error.diagnostics[:2]]
+    assert list(error.diagnostics) == written
+    assert error.args == (error.diagnostics,)
+    assert repr(error) == f"ParseError({error.diagnostics!r})"

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -805,7 +806,7 @@ def test_so_many_samples_may_be_given_twice() -> None:
     assert len(read(family("a", 1, *[same] * 1001))) == 1001
     assert codes(family("a", 1, *[same] * 1002)) == ["input-too-large"]
     assert len(read(family("a", 4, buckets(bucket(1) * 1001)))) == 1001 + 3
-    with pytest.raises(ParseError, match="more than 1,000 samples or families are given twice"):
+    with pytest.raises(ParseError, match="more than 1,000 samples, families or fields are given twice"):
         parse(family("a", 4, buckets(bucket(1) * 1002)), format=PROTOBUF)
     times = [same + whole(6, number) for number in range(1500)]
     assert len(read(family("a", 1, *times))) == 1500
@@ -813,6 +814,31 @@ def test_so_many_samples_may_be_given_twice() -> None:
     other = gauge(2, label("d", "e"), label("b", "c"))
     assert len(read(family("a", 1, labelled, *[other] * 1000))) == 1001
     assert codes(family("a", 1, labelled, *[other] * 1001)) == ["input-too-large"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: family("a", 1, gauge(1), more=whole(3, 1) * n),
+        lambda n: family("a", 1, gauge(1), more=message(5, "seconds") * (n + 1)),
+        lambda n: family("a", 1, gauge(1) + whole(6, 1) * (n + 1)),
+        lambda n: family("a", 1, gauge(1) + message(2) * n),
+        lambda n: family("a", 1, message(2, double(1, 1) * (n + 1))),
+        lambda n: family("a", 1, message(1, message(1, "b") * (n + 1), message(2, "c")) + gauge(1)),
+        lambda n: family("a", 1, *(gauge(1, label("b", str(i))) + whole(6, 1) * 2 for i in range(n))),
+        lambda n: b"".join(family(f"a{i}", 1, gauge(1), more=whole(3, 1)) for i in range(n)),
+    ],
+)
+def test_so_many_fields_may_be_given_again(make: Callable[[int], bytes]) -> None:
+    assert codes(make(1000)) == []
+    with pytest.raises(ParseError, match="more than 1,000 samples, families or fields are given twice"):
+        parse(make(1001), format=PROTOBUF)
+
+
+def test_what_may_stand_often_is_not_given_again() -> None:
+    points = buckets(*map(bucket, range(2000)), whole(50, 1))
+    labels = b"".join(label(f"b{number}", "c") for number in range(2000))
+    assert codes(family("a", 4, labels + points, points)) == ["unknown-field"]
 
 
 def test_so_many_messages_may_have_a_name_that_was_given() -> None:

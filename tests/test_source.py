@@ -42,6 +42,17 @@ def test_each_offset_has_the_position_of_its_character(data: bytes) -> None:
 
 
 @given(inputs)
+def test_each_position_has_the_offset_of_its_character(data: bytes) -> None:
+    source = Source("x", data)
+    for offset in range(len(data) + 1):
+        assert source.offset(*source.position(offset)) == source.character_start(offset)
+    line, column = source.position(len(data))
+    assert source.offset(line, column + 1) == len(data)
+    with pytest.raises(ValueError):
+        source.offset(line + 1, 1)
+
+
+@given(inputs)
 def test_characters_are_cut_where_they_start(data: bytes) -> None:
     source = Source("x", data)
     starts = [source.character_start(offset) for offset in range(len(data) + 1)]
@@ -92,6 +103,7 @@ def test_lines_are_counted_across_the_blocks_of_the_index(width: int) -> None:
         for offset in {border - 1, border, border + 1, len(data)}:
             if 0 <= offset <= len(data):
                 assert source.position(offset) == (offset // width + 1, offset % width + 1)
+                assert source.offset(offset // width + 1, offset % width + 1) == offset
 
 
 @pytest.mark.parametrize("offset", [-1, 4])

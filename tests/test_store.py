@@ -26,6 +26,7 @@ from expofmt import (
     Code,
     ConsistencyError,
     Delete,
+    Diagnostic,
     EscapingScheme,
     Exemplar,
     Exposition,
@@ -50,6 +51,7 @@ from expofmt import (
     parse,
 )
 from expofmt.committed import Committed
+from expofmt.requests import PushResult, rehearsed
 from tests.journals import MemoryJournal
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -1147,3 +1149,27 @@ def test_posts_that_replace_most_of_a_group_leave_it_whole(engine: str) -> None:
         store.post(KEY, f"{lines}f{turn} {turn}\n")
     assert pushed(store).count("big{") == 600
     assert [f'f{turn}{{instance="",job="batch"}} {turn}' in pushed(store) for turn in range(9)] == [True] * 9
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"a 1\n",
+        b"a 1",
+        b"a 1 1000\n",
+        b"push_time_seconds 1\n",
+        b"# TYPE h histogram\nh 1\n",
+        b"# TYPE h histogram\n# TYPE h_count gauge\nh_count 1\n",
+        b'a{job="x"} 1\na{job="y"} 2\n' * 600,
+        b"# TYPE s summary\ns_sum 1\n# TYPE s_sum_count gauge\ns_sum_count 1\n# TYPE s_sum summary\ns_sum 1\n",
+    ],
+)
+def test_a_rehearsed_push_is_answered_as_one_that_is_stored(body: bytes, engine: str) -> None:
+    def answer(push: Callable[[], PushResult]) -> tuple[type, tuple[Diagnostic, ...]]:
+        try:
+            return PushResult, push().warnings
+        except ExpositionError as error:
+            return type(error), error.diagnostics
+
+    stored = answer(lambda: GroupStore().put(KEY, body))
+    assert answer(lambda: rehearsed(Put(KEY, body), names="legacy")) == stored

@@ -141,7 +141,7 @@ def _line_place(lines: Iterable[str], source: Source) -> Place | None:
     if match is None:
         return None
     try:
-        span = source.line_span(_offset(source.data, int(match[1]), 1))
+        span = source.line_span(source.offset(int(match[1]), 1))
     except ValueError:
         return None
     return Place.of(source, span, "")
@@ -184,7 +184,7 @@ def _place(record: Mapping[str, Any], label: str, body: str, source: Source | No
         return Place.canonical(visible(record["filename"]), "", label)
     if record["line"] is None:
         return _byte_place(record, source) if "byte" in record else Place.canonical(source.name, "", label)
-    start, end = (_offset(source.data, record[f"{end}line"], record[f"{end}column"]) for end in ("", "end_"))
+    start, end = (source.offset(record[f"{end}line"], record[f"{end}column"]) for end in ("", "end_"))
     return Place.of(source, Span(start, max(start, end)), label)
 
 
@@ -194,15 +194,6 @@ def _byte_place(record: Mapping[str, Any], source: Source) -> Place:
     return Place.in_binary(
         source.name, ("", source.data[start : min(end, start + _BYTES)].hex(" "), ""), Span(start, max(start, end))
     )
-
-
-def _offset(data: bytes, line: int, column: int) -> int:
-    """The byte at a line and column, counted as :class:`Source` does. Raises ValueError if there is no such line."""
-    start = 0
-    for _ in range(line - 1):
-        start = data.index(b"\n", start) + 1
-    text = data[start:].partition(b"\n")[0].decode("utf-8", "surrogateescape")
-    return start + len(text[: column - 1].encode("utf-8", "surrogateescape"))
 
 
 __all__ = ["NOT_DONE", "end", "say", "status_of"]

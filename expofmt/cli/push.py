@@ -22,8 +22,8 @@ from ..grouping import GroupingKey
 from ..names import EscapingScheme, Names, is_legacy_label_name
 from ..parse import check
 from ..quoting import shortened, visible
+from ..requests import Put, rehearsed
 from ..source import Source
-from ..store import GroupStore
 from .client import USER_AGENT, Answer, Client, Credentials, NoAnswer, split_url, without_secrets
 from .inputs import Complaints, Input, contents
 from .options import FINDINGS, TROUBLE, Tally, finish, max_diagnostics_option, report_format_option, write_report
@@ -402,7 +402,7 @@ def _findings(source: Source, key: GroupingKey, names: Names, format: Format, ma
         return found
     # Some is wrong only with the labels of the group: series that differ by a label which the group sets.
     try:
-        diagnostics = GroupStore(names=names).put(key, source.data, format=format).warnings
+        diagnostics = rehearsed(Put(key, source.data, format), names=names).warnings
     except ExpositionError as error:
         diagnostics = error.diagnostics
     return [_of_file(diagnostic, source.name) for diagnostic in diagnostics[:max_diagnostics]]

@@ -50,6 +50,9 @@ _UPGRADE: Final = re.compile(rb"\nupgrade:", re.IGNORECASE)
 _LINE_ENDS: Final = re.compile(rb"[\r\n]+")
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 _EMPTY_LINES: Final = re.compile(rb"\n[\r\n]+")
+# The end of a chunk, and the line before the next one, with its size; or the beginning of these. Go takes no more
+# digits, and no longer lines.
+_CHUNK_LINE: Final = re.compile(rb"\r?+\n?+(?:([0-9A-Fa-f]{1,16}+)(?![0-9A-Fa-f])[^\n]{0,4096}+(\n)?+)?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,9 @@ class Connection(HttpToolsProtocol):
         self._open = False
         self._left: int | None = 0
         self._extra = 0
+        # How much of a chunk there is to come, and whether all chunks have come.
+        self._chunk_left = 0
+        self._is_trailer = False
         # What the parser has found of the body in what was received at once: chunks may be of some bytes each.
         self._pieces: list[bytes] = []
         # Nothing more is read.
@@ -156,7 +162,7 @@ class Connection(HttpToolsProtocol):
         if self._open and self._is_answering():
             # Pushgateway's words, since it is what reads the body there.
             self._refuse(400, body="unexpected EOF\n", fields="X-Content-Type-Options: nosniff\r\n")
-        elif self._received:
+        elif self._received and not self._open:
             self._refuse(400)
         elif self._is_answering():
             self._ended = True
@@ -257,7 +263,9 @@ class Connection(HttpToolsProtocol):
         until there is a response."""
         while self._received and not self._ended:
             if self._open:
-                self._feed(self._body())
+                if not (body := self._body()):
+                    break
+                self._feed(body)
             elif self._is_answering():
                 self._flow.hold()
                 return
@@ -349,10 +357,12 @@ class Connection(HttpToolsProtocol):
         return b"PATCH / HTTP/1.%b\r" % (b"0" if line[4] == b"0" else b"1")
 
     def _body(self) -> bytes:
-        """What has been received of the body, and nothing beyond it: up to its length, or to where chunks may end,
-        which is an empty line."""
-        size: int | None = self._left
-        if size is None and (end := _LINE_ENDS.match(self._received) or _EMPTY_LINES.search(self._received)):
+        """What has been received of the body, and nothing beyond it: up to its length, or to its last chunk, or to the
+        empty line after that one."""
+        size = self._left
+        if size is None and not self._is_trailer:
+            size = self._chunks()
+        elif size is None and (end := _LINE_ENDS.match(self._received) or _EMPTY_LINES.search(self._received)):
             size = end.end()
         data = bytes(self._received[:size])
         del self._received[:size]
@@ -361,6 +371,23 @@ class Connection(HttpToolsProtocol):
         else:
             self._left -= len(data)
         return data
+
+    def _chunks(self) -> int:
+        """Up to where chunks have been received, but for a line with a size that is not whole; nowhere, if what comes
+        is no such line, which is refused."""
+        received, at = self._received, self._chunk_left
+        while at < len(received) and not self._is_trailer:
+            line = _CHUNK_LINE.match(received, at)
+            if line is None or (not line[2] and line.end() < len(received)):
+                self._refuse(400)
+                return 0
+            if not line[2]:
+                break
+            size = int(line[1], 16)
+            self._is_trailer = size == 0
+            at = line.end() + size
+        self._chunk_left = max(0, at - len(received))
+        return at
 
     def on_message_begin(self) -> None:
         if not self._is_new:
@@ -390,7 +417,8 @@ class Connection(HttpToolsProtocol):
         self._method, self._target = "", b""
         self._is_new = False
         self._open = True
-        self._extra = 0
+        self._extra = self._chunk_left = 0
+        self._is_trailer = False
         self._deadline = self.loop.time() + self._limits.body_seconds
 
     def _check_head(self, version: str) -> None:

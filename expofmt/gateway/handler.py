@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from ..diagnostics import Diagnostic, ExpositionError, RejectedPushError
+from ..diagnostics import ExpositionError, RejectedPushError
 from ..formats import ContentType, Format
 from ..grouping import GroupingKey, GroupingKeyError, path_prefix
 from ..groups import JournalError
@@ -301,7 +301,7 @@ class Gateway:
             self._log("debug", "failed to parse text", fields)
         if status == 202 and not _asks_for_json(request):
             return Response(202)
-        return self._refusal(request, status, text, error.diagnostics)
+        return self._refusal(request, status, text, error)
 
     def _delete(
         self,
@@ -347,10 +347,10 @@ class Gateway:
         self._log("error", "unexpected error", self._fields(request, repr(error)))
         return self._refusal(request, 500, f"unexpected error: {error}")
 
-    def _refusal(self, request: Request, status: int, text: str, diagnostics: tuple[Diagnostic, ...] = ()) -> Response:
+    def _refusal(self, request: Request, status: int, text: str, error: ExpositionError | None = None) -> Response:
         if request.method not in ("PUT", "POST") or not _asks_for_json(request):
             return Response.error(status, text)
-        shown = "".join(report(diagnostics, "json")) if diagnostics else _report_of(text)
+        shown = "".join(report(error.diagnostics, "json")) if error and error.diagnostics else _report_of(text)
         return Response(status, (_JSON,), (shown.encode(),))
 
     def _key(self, request: Request) -> GroupingKey:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ..catalog import OWN
-from ..codes import Code, Profile, Severity
+from ..codes import Code, Profile
 from ..diagnostics import Diagnostic, ExpositionError, Place
 from ..grouping import GroupingKeyError
 from ..groups import JournalError
@@ -76,14 +76,14 @@ class _Pushed(NamedTuple):
 
 
 def _first_of_the_parser(error: ExpositionError | None, pushed: _Pushed) -> str | None:
-    for each in _errors(error):
+    for each in error.errors() if error else ():
         offence = _Offence(each, pushed)
         read = TEXTS[each.code].reading
         if read is not None and offence.line and (message := read(offence)):
             # Bounds are not looked at in families that lack lines: what stands before lacks none.
             before = pushed.text[: offence.line_start]
             earlier = None if each.code in _BOUNDS else _raised(before, pushed.names, strict=True)
-            if earlier is not None and (bound := next((one for one in _errors(earlier) if one.code in _BOUNDS), None)):
+            if earlier is not None and (bound := next((one for one in earlier.errors() if one.code in _BOUNDS), None)):
                 return _first_of_the_parser(ExpositionError([bound]), pushed)
             return f"text format parsing error in line {each.line}: {message}"
     return None
@@ -104,12 +104,8 @@ def _raised(text: bytes, names: Names, *, strict: bool) -> ExpositionError | Non
     return None
 
 
-def _errors(error: ExpositionError | None) -> list[Diagnostic]:
-    return [] if error is None else [each for each in error.diagnostics if each.severity is Severity.ERROR]
-
-
 def _contradictions(error: ExpositionError, pushed: _Pushed) -> str | None:
-    errors = _errors(error)
+    errors = list(error.errors())
     # One sample with a timestamp is enough: nothing is compared then.
     stamped = [each for each in errors if each.code is Code.EXPLICIT_TIMESTAMP]
     texts: list[str] = []

@@ -107,7 +107,8 @@ def scan(data: bytes, /, *, max_faults: int = 1000) -> Scan:
 
     What a few bytes can claim is limited. A metric of more than 64 KiB has at most 65,536 fields, and so has a message
     besides its metrics. At most 1,000 times, all together, a message has the name of an earlier one, a metric the
-    labels and time of an earlier one of its family, a bucket or quantile the bound of another of its metric. At most
+    labels and time of an earlier one of its family, a bucket or quantile the bound of another of its metric, or a
+    message a field again of which the last counts. At most
     100,000 fields are not known or of native histograms, and one for each 8 bytes of the input. The names and labels of
     all samples together have at most 64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as
     ``input-too-large``.
@@ -297,9 +298,11 @@ class _Scanner:
         seen: set[tuple[int, str]] = set()
         payloads: dict[int, str] = {}
         most_unknown = _UNKNOWN_FIELDS + int(_UNKNOWN_PER_BYTE * len(self.data))
-        for name, metric, field in known_or_not(self.data, self.part_start, self.part_end, "MetricFamily"):
+        for name, metric, field, is_again in known_or_not(self.data, self.part_start, self.part_end, "MetricFamily"):
             known = FIELDS[name].get(field.number)
             if known and known.wire == field.wire:
+                if is_again and not known.repeated:
+                    self.repeat(1)
                 if name == "Metric" and known.name in PAYLOADS:
                     first = payloads.setdefault(metric, known.name)
                     if first != known.name and (metric, "payload") not in seen:
@@ -467,10 +470,10 @@ class _Scanner:
             self.too_large(f"names and labels are, as text, over {most:,} bytes")
 
     def repeat(self, times: int) -> None:
-        """Count what is given already: the name of a message, the labels of a metric, the bound of a point."""
+        """Count what is given already: the name of a message, the labels of a metric, the bound of a point, a field."""
         self.repeats += times
         if self.repeats > MOST_REPEATED:
-            self.too_large(f"more than {MOST_REPEATED:,} samples or families are given twice")
+            self.too_large(f"more than {MOST_REPEATED:,} samples, families or fields are given twice")
 
     def pair(self, raw: bytes) -> Pair:
         """A label pair, of which each is read once if it can be."""

@@ -93,7 +93,8 @@ NS_PER_MS: Final = 1_000_000
 INF: Final = float("inf")
 # How many label pairs are kept at a time, so that values of which each stands once take no memory.
 PAIRS_KEPT: Final = 1 << 16
-# How often, all together, a message has the name of an earlier one, a metric its labels, or a point its bound.
+# How often, all together, a message has the name of an earlier one, a metric its labels, a point its bound, or a field
+# that stands once in a message stands there again.
 MOST_REPEATED: Final = 1000
 
 Pair = tuple[str, str]
@@ -105,6 +106,7 @@ class _Field(NamedTuple):
     name: str
     wire: int
     message: str | None
+    repeated: bool
 
 
 _WIRES: Final = {"double": 1, "int32": 0, "int64": 0, "uint64": 0}
@@ -135,7 +137,8 @@ def _classes() -> dict[str, Any]:
                 field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".{_PACKAGE}.{kinds[0]}"
             if message == "Metric" and name in PAYLOADS:
                 field.oneof_index = 0
-            known[int(number)] = _Field(name, _WIRES.get(kinds[0], 2), None if kinds[-1] in scalars else kinds[-1])
+            content = None if kinds[-1] in scalars else kinds[-1]
+            known[int(number)] = _Field(name, _WIRES.get(kinds[0], 2), content, repeated)
         if message == "Metric":
             made.oneof_decl.add(name="payload")
     pool = DescriptorPool()
@@ -268,12 +271,16 @@ def _after(data: bytes, at: int, tag: int, value: int, end: int) -> tuple[int, i
 
 def known_or_not(
     data: bytes, at: int, end: int, message: str, metric: int = -1
-) -> Iterator[tuple[str, int, WireField]]:
-    """All fields in a message and those within it, with the message's name and the number of the metric."""
+) -> Iterator[tuple[str, int, WireField, bool]]:
+    """All fields in a message and those within it, with the message's name and the number of the metric; and whether
+    that message has had a field of the number.
+    """
+    given: set[int] = set()
     for field in wire_fields(data, at, end):
         known = FIELDS[message].get(field.number)
         if message == "MetricFamily" and (field.number, field.wire) == (4, 2):
             metric += 1
-        yield message, -1 if message == "MetricFamily" else metric, field
+        yield message, -1 if message == "MetricFamily" else metric, field, field.number in given
+        given.add(field.number)
         if known and known.message and field.wire == 2:
             yield from known_or_not(data, field.value, field.end, known.message, metric)

@@ -21,9 +21,9 @@ class WebConfigFile:
 
     Whoever makes one reads the file, so that what is wrong with it is told at once: WebConfigError. A change counts
     once the file has been left alone for half a second; until then, what it said before does. That it asks for no
-    passwords or certificates any more counts only if it says so: a file may be cut off, or empty, because whoever
-    writes it is not done, or had no space left. That certificates may have any names is no change that counts: it takes
-    another WebConfigFile. ``is_secure`` is whether it asked for TLS at the start, which stays so.
+    passwords or certificates any more, nor limits the rate, counts only if it says so: a file may be cut off, or empty,
+    because whoever writes it is not done, or had no space left. That certificates may have any names is no change that
+    counts: it takes another WebConfigFile. ``is_secure`` is whether it asked for TLS at the start, which stays so.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -71,6 +71,8 @@ class WebConfigFile:
         """What a file asks for no more, and does not say so."""
         if last.users and config.users is None:
             return "has no basic_auth_users any more: to let everybody in, write `basic_auth_users: {}`"
+        if last.rate_limit and last.rate_limit.interval_ns and config.rate_limit is None:
+            return "has no rate_limit any more: to let requests in at any rate, write `rate_limit: {}`"
         if not self.is_secure:
             return ""
         if config.tls is None:

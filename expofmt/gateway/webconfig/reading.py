@@ -40,6 +40,8 @@ _BOOL: Final = "tag:yaml.org,2002:bool"
 class RateLimit:
     """One request each ``interval_ns`` nanoseconds, and at first, or after a rest, ``burst`` of them at once.
 
+    An interval of 0 is no limit.
+
     >>> RateLimit(10**9, 5).burst
     5
     """
@@ -53,10 +55,12 @@ class WebConfig:
     """What a file says. ``users`` are names and bcrypt hashes; ``headers`` are added to each response.
 
     A file that says nothing of users, for which that is ``None``, admits everybody, as does one that says there are
-    none.
+    none. Of rates the same is true.
 
     >>> WebConfig.parse(b"").users, WebConfig.parse(b"basic_auth_users: {}").users
     (None, {})
+    >>> WebConfig.parse(b"").rate_limit, WebConfig.parse(b"rate_limit: {}").rate_limit
+    (None, RateLimit(interval_ns=0, burst=0))
     """
 
     tls: TLSConfig | None = None
@@ -222,6 +226,8 @@ class _Reader:
         return tuple(headers)
 
     def _rate_limit(self, node: Any) -> RateLimit | None:
+        if node.tag == _NULL:
+            return None
         options = self._options(node, "rate_limit", ("interval", "burst"))
         try:
             interval = duration_ns(self._text(options["interval"], "interval")) if "interval" in options else 0
@@ -230,9 +236,7 @@ class _Reader:
         text = self._text(options["burst"], "burst") if "burst" in options else "0"
         if not text.isdecimal() or not text.isascii() or len(text) > _DIGITS:
             self._fail(options["burst"], f"burst: `{text[: _DIGITS + 1]}` is no count of up to {_DIGITS} digits")
-        if not interval:
-            return None
-        if int(text) < 1:
+        if interval and int(text) < 1:
             self._fail(node, "rate_limit lets nobody in without a burst of at least 1")
         return RateLimit(interval, int(text))
 
