@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from . import engine
 from .codes import Code, Severity
@@ -116,6 +117,36 @@ class _Declared(Declarers):
             self.helps = None
 
 
+class _Told:
+    """Diagnostics of one push, of which each takes a while to make: up to so many, and how many more there are."""
+
+    def __init__(self, push: Push, most: int) -> None:
+        self._push = push
+        self._most = most
+        self._found: list[Diagnostic] = []
+        self._more = 0
+
+    def tell(self, make: Callable[..., Diagnostic], *about: Any) -> None:
+        """Make a diagnostic, if it is one of those that are told."""
+        if len(self._found) < self._most:
+            self._found.append(make(*about))
+        else:
+            self._more += 1
+
+    @property
+    def room(self) -> int:
+        """How many more can be told."""
+        return self._most - len(self._found)
+
+    def pass_over(self, count: int) -> None:
+        """Tell of so many that there are."""
+        self._more += count
+
+    def all(self) -> list[Diagnostic]:
+        """What was told; the last says how many more there are."""
+        return [*self._found, more_findings(self._push.source.name, self._more)] if self._more else self._found
+
+
 class Catalog:
     """Indexes over groups, which the caller keeps. Not safe for threads: whoever writes calls.
 
@@ -213,10 +244,10 @@ class Catalog:
         who = push.source.name
         reserved = sorted(TIME_FAMILIES.keys() & group.families.keys())
         reasons = [f"{who} has `{name}`, which the store itself says of each group" for name in reserved]
-        for finding in self.findings(push):
-            if finding.severity is not Severity.WARNING:
-                other = finding.related.filename if finding.related else who
-                reasons.append(f"{who}{f' contradicts {other}' if other != who else ''}: {finding.message}")
+        errors, _ = self.findings(push, sys.maxsize)
+        for error in errors:
+            other = error.related.filename if error.related else who
+            reasons.append(f"{who}{f' contradicts {other}' if other != who else ''}: {error.message}")
         if not reasons:
             held = ((self.shared(family), time_ns) for family, time_ns in group.families.values())
             families = {family.name: StoredFamily(family, time_ns) for family, time_ns in held}
@@ -248,10 +279,12 @@ class Catalog:
         """Whether what the store says of this group, it says of another one already."""
         return self._identities.get(identity(key), key) != key
 
-    def findings(self, push: Push) -> Iterator[Diagnostic]:
-        """What contradicts what the store holds (errors), and what merely differs (warnings)."""
+    def findings(self, push: Push, most: int = MAX_FINDINGS) -> tuple[list[Diagnostic], list[Diagnostic]]:
+        """What contradicts what the store holds (errors), and what merely differs (warnings): so many of each at most,
+        and how many more there are."""
+        errors, warnings = _Told(push, most), _Told(push, most)
         if self.has_another(push.key):
-            yield self._second_identity(push)
+            errors.tell(self._second_identity, push)
         group = self.groups.get(push.key)
         held = group.families if group else {}
         fresh = [family.samples for family in push.families.values()]
@@ -268,22 +301,24 @@ class Catalog:
                 # So do most pushes: they say what their groups have said, and all groups say the same.
                 continue
             if own is not None and own.type is not family.type:
-                yield self._type_conflict(push, family, own.type, OWN)
+                errors.tell(self._type_conflict, push, family, own.type, None)
                 continue
-            collisions: list[Diagnostic] = []
+            collisions: list[tuple[str, MetricType]] = []
             # Where the group has the family with that type already, all others agree with it.
             if stored is None or stored.family.type is not family.type:
                 alone = declared is None or declared.is_alone(push.key)
                 if declared is not None and not alone and declared.type is not family.type:
-                    yield self._type_conflict(push, family, declared.type, self._name_of_other(push.key, declared))
+                    errors.tell(self._type_conflict, push, family, declared.type, declared)
                     continue
                 collisions += self._suffix_collisions(push, family)
-            yield from collisions
+            for other, type in collisions:
+                errors.tell(self._suffix_collision, push, family, other, type)
             # Families that collide may hold the same series.
             if may_repeat and not collisions:
-                yield from self._duplicates(push, family, number)
-            if family.help:
-                yield from self._help_conflict(push, family, declared)
+                self._find_duplicates(push, family, number, errors)
+            if (kept := self._kept_help(push, family, declared)) is not None:
+                warnings.tell(self._help_conflict, push, family, *kept)
+        return errors.all(), warnings.all()
 
     def _second_identity(self, push: Push) -> Diagnostic:
         labels = identity(push.key)
@@ -291,12 +326,16 @@ class Catalog:
         places = [Place.canonical(file, line, "") for file in (push.source.name, _name(self._identities[labels]))]
         return _finding(Code.DUPLICATE_SAMPLE, places[0], places[1], {"series": line})
 
-    def _type_conflict(self, push: Push, family: MetricFamily, type: MetricType, where: str) -> Diagnostic:
+    def _type_conflict(
+        self, push: Push, family: MetricFamily, type: MetricType, declared: _Declared | None
+    ) -> Diagnostic:
+        """With other groups, or with the process itself if none of them declares the family."""
+        where = OWN if declared is None else self._name_of_other(push.key, declared)
         line, word = _type_line(family.name, type)
         related = Place.canonical(where, line, "")
         related = replace(related, caret=(len(related.excerpt) - len(word), len(related.excerpt)))
         details = {"family": family.name, "first": word, "second": text_word(family.type)}
-        if where == OWN:
+        if declared is None:
             details["own"] = where
         return _finding(Code.TYPE_CONFLICT, push.type_place(family.name), related, details)
 
@@ -323,7 +362,8 @@ class Catalog:
         declared = self._declared[name]
         return _name(push.key) if declared.is_alone(push.key) else self._name_of_other(push.key, declared)
 
-    def _suffix_collisions(self, push: Push, family: MetricFamily) -> Iterator[Diagnostic]:
+    def _suffix_collisions(self, push: Push, family: MetricFamily) -> Iterator[tuple[str, MetricType]]:
+        """The families with which it collides."""
         others = [family.name + suffix for suffix in _SUFFIXES.get(family.type, ())]
         for suffix in ("_count", "_sum", "_bucket"):
             base = family.name.removesuffix(suffix)
@@ -335,17 +375,21 @@ class Catalog:
             type = self._type_after(push, other)
             # Of two families of one push, the one that is looked at later has found both.
             if type is not None and not (other in push.families and other > family.name):
-                line, _ = _type_line(other, type)
-                related = Place.canonical(self._who_says(push, other), line, "")
-                start = len("# TYPE ")
-                related = replace(related, caret=(start, start + len(line.split()[2])))
-                yield _finding(Code.SUFFIX_COLLISION, push.name_place(family.name), related, {"name": family.name})
+                yield other, type
 
-    def _duplicates(self, push: Push, family: MetricFamily, number: int) -> Iterator[Diagnostic]:
+    def _suffix_collision(self, push: Push, family: MetricFamily, other: str, type: MetricType) -> Diagnostic:
+        line, _ = _type_line(other, type)
+        related = Place.canonical(self._who_says(push, other), line, "")
+        start = len("# TYPE ")
+        related = replace(related, caret=(start, start + len(line.split()[2])))
+        return _finding(Code.SUFFIX_COLLISION, push.name_place(family.name), related, {"name": family.name})
+
+    def _find_duplicates(self, push: Push, family: MetricFamily, number: int, errors: _Told) -> None:
         conflicts = self.series.conflicts(family.samples, number)
-        if not conflicts:
+        told = conflicts[: errors.room]
+        errors.pass_over(len(conflicts) - len(told))
+        if not told:
             return
-        told = conflicts[:MAX_FINDINGS]
         series = {index: family.samples[index].series for index, _ in told}
         # The lines of these series as the other groups have them.
         wanted = set(series.values())
@@ -361,11 +405,12 @@ class Catalog:
             line = lines.get((other, series[index]), series[index])
             related = Place.canonical(_name(self._keys[other]), line, "")
             place = push.sample_place(family.name, index)
-            yield _finding(Code.DUPLICATE_SAMPLE, place, related, {"series": series[index]})
-        if len(conflicts) > MAX_FINDINGS:
-            yield more_findings(push.source.name, len(conflicts) - MAX_FINDINGS)
+            errors.tell(_finding, Code.DUPLICATE_SAMPLE, place, related, {"series": series[index]})
 
-    def _help_conflict(self, push: Push, family: MetricFamily, declared: _Declared | None) -> Iterator[Diagnostic]:
+    def _kept_help(
+        self, push: Push, family: MetricFamily, declared: _Declared | None
+    ) -> tuple[GroupingKey | None, str, str] | None:
+        """The help texts of the first other group, or of the process itself, and of the push, if they differ."""
         own = self.own.get(family.name)
         first = None
         if own is not None:
@@ -373,14 +418,15 @@ class Catalog:
         else:
             others = (key for key in (declared.helped[:2] if declared else ()) if key != push.key)
             first = next(others, None)
-            if first is None:
-                return
-            kept = self.groups[first].families[family.name].family.help
-        if not family.help or not kept or kept == family.help:
-            return
+            kept = None if first is None else self.groups[first].families[family.name].family.help
+        return (first, kept, family.help) if family.help and kept and kept != family.help else None
+
+    def _help_conflict(
+        self, push: Push, family: MetricFamily, first: GroupingKey | None, kept: str, pushed: str
+    ) -> Diagnostic:
         where = OWN if first is None else _name(first)
         is_kept = first is not None and push.key < first
-        texts = [(where, kept), (push.source.name, family.help)]
+        texts = [(where, kept), (push.source.name, pushed)]
         if is_kept:
             texts.reverse()
         (kept_in, kept), (dropped_in, dropped) = texts
@@ -389,7 +435,7 @@ class Catalog:
             for file, text in ((dropped_in, dropped), (kept_in, kept))
         ]
         details = {"family": family.name, "first_input": kept_in, "second_input": dropped_in}
-        yield Diagnostic.of_places(Code.HELP_CONFLICT, Severity.WARNING, places[0], places[1], details)
+        return Diagnostic.of_places(Code.HELP_CONFLICT, Severity.WARNING, places[0], places[1], details)
 
 
 def _has_lifetime(group: Group | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from .catalog import Catalog
-from .codes import Code, Severity
+from .codes import Code
 from .committed import RefusedError, Task
 from .diagnostics import ConsistencyError, Diagnostic, RejectedPushError
 from .expiry import checked_lifetime
@@ -143,9 +143,8 @@ class Requests:
         groups_expire = catalog.mortal > 0 or push.lifetime_ns is not None or self._lifetime_ns is not None
         if groups_expire and EXPIRY_FAMILY in push.families:
             push.leave_out(EXPIRY_FAMILY)
-        found = list(catalog.findings(push))
-        warnings = capped(finding for finding in found if finding.severity is Severity.WARNING)
-        errors = capped([*push.errors, *(finding for finding in found if finding.severity is not Severity.WARNING)])
+        contradictions, warnings = catalog.findings(push)
+        errors = capped([*push.errors, *contradictions])
         families: Iterable[MetricFamily] = push.families.values()
         if not errors and group is not None and self._policy.accumulates:
             old = {name: group.families[name].family for name in push.families.keys() & group.families.keys()}
