@@ -17,8 +17,9 @@ ENGINES = {"native": "expofmt.engine._native", "lark": "expofmt.engine.lark"}
 
 # No test asserts a time, and a machine may be busy: so there are no deadlines.
 settings.register_profile("dev", deadline=None)
-# In CI the examples are the same each time, so that a red run belongs to the change that it ran on.
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
+# In CI the examples are the same each time, so that a red run belongs to the change that it ran on: to try more of them
+# is for those who run the tests at home, where they are others each time.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None, max_examples=50)
 # For a machine that has an hour to spare: `poe agree`.
 settings.register_profile("agree", deadline=None, max_examples=20_000, print_blob=True)
 settings.load_profile("ci" if IN_CI else "dev")
