@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,8 +17,9 @@ ENGINES = {"native": "expofmt.engine._native", "lark": "expofmt.engine.lark"}
 
 # No test asserts a time, and a machine may be busy: so there are no deadlines.
 settings.register_profile("dev", deadline=None)
-# In CI the examples are the same each time, so that a red run belongs to the change that it ran on.
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None)
+# In CI the examples are the same each time, so that a red run belongs to the change that it ran on: to try more of them
+# is for those who run the tests at home, where they are others each time.
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True, database=None, max_examples=50)
 # For a machine that has an hour to spare: `poe agree`.
 settings.register_profile("agree", deadline=None, max_examples=20_000, print_blob=True)
 settings.load_profile("ci" if IN_CI else "dev")
@@ -45,6 +47,14 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in engines(config):
         if not installed(ENGINES[name]):
             raise pytest.UsageError(f"--engine {name}: {ENGINES[name]} is not installed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives each worker a run of tests of its own: so a module's gateways, and what else it starts, start once."""
+    from xdist.scheduler import WorkStealingScheduling  # type: ignore[import-untyped]
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
-import sys
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import (
     basic_auth_handler,
@@ -20,6 +21,7 @@ from prometheus_client.exposition import (
 )
 from prometheus_client.exposition import default_handler as default
 
+from expofmt.cli import group
 from expofmt.names import is_legacy_label_name
 
 BODY = b"""\
@@ -113,6 +115,22 @@ def through_driver(*command: str) -> Push:
     return push
 
 
+def through_node(process: subprocess.Popen[str], *options: str) -> Push:
+    """With ``push.js``, a process of which does what it is told one after the other."""
+
+    def push(method: str, url: str, job: str, *labels: str, access: Access = ANYBODY) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([*options, *access.options(), method, url, job, *labels]) + "\n")
+        process.stdin.flush()
+        told = process.stdout.readline()
+        assert told, "push.js has ended"
+        if (error := json.loads(told)) is not None:
+            raise ClientError(error)
+
+    return push
+
+
 def through_curl(method: str, url: str, job: str, *labels: str, access: Access = ANYBODY) -> None:
     """With curl, and values in base64."""
     parts = [("job", job), *zip(labels[::2], labels[1::2], strict=True)]
@@ -124,10 +142,12 @@ def through_curl(method: str, url: str, job: str, *labels: str, access: Access =
 
 
 def through_ours(method: str, url: str, job: str, *labels: str, access: Access = ANYBODY) -> None:
-    """With the commands of this project."""
-    command = [sys.executable, "-m", "expofmt", {"PUT": "push", "POST": "pushadd", "DELETE": "delete"}[method]]
+    """With the commands of this project, in this process."""
+    command = [{"PUT": "push", "POST": "pushadd", "DELETE": "delete"}[method]]
     command += ["--retries=0", *access.options(), url, f"--job={job}"]
     command += [f"--grouping={name}={value}" for name, value in zip(labels[::2], labels[1::2], strict=True)]
     if not all(map(is_legacy_label_name, labels[::2])):
         command.append("--names=utf-8")
-    ran(command, BODY)
+    result = CliRunner().invoke(group, command, input=BODY, catch_exceptions=False)
+    if result.exit_code:
+        raise ClientError(result.output)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.clients import Push, through_curl, through_driver, through_ours, through_python
-from tests.peers.test_pushgateway import Pushgateway, free_port, newest
+from tests.peers.clients import Push, through_curl, through_driver, through_node, through_ours, through_python
+from tests.peers.test_pushgateway import Pushgateway, free_port, go_built, newest
 
 
 @pytest.fixture(scope="session")
 def newest_program(peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The newest release, built once."""
-    return newest(peer, tmp_path_factory.mktemp("pushgateway"))
+    return newest(peer, tmp_path_factory)
 
 
 @pytest.fixture(scope="module", params=["debian", "newest"])
@@ -52,11 +52,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="session")
 def go_driver(peer: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that pushes with Go's client, built once."""
-    driver = str(tmp_path_factory.mktemp("push") / "push")
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    command = [peer("go"), "build", "-buildvcs=false", "-o", driver, "./push"]
-    subprocess.run(command, cwd=HERE / "expfmt", env=environment, check=True)
-    return [driver]
+    return [go_built(peer, tmp_path_factory, HERE / "expfmt", "./push")]
 
 
 @pytest.fixture(scope="session")
@@ -68,13 +64,23 @@ def node_driver(peer: Callable[[str], str]) -> list[str]:
     return [node, str(HERE / "prom-client" / "push.js")]
 
 
+@pytest.fixture(scope="session")
+def node_client(node_driver: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process of it that pushes what it is told to."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(node_driver, stdin=pipe, stdout=pipe, encoding="utf-8") as process:
+        yield process
+
+
 @pytest.fixture
 def push(client: str, peer: Callable[[str], str], request: pytest.FixtureRequest) -> Push:
     """What pushes by the client that the test is about: one of CLIENTS."""
     name, _, option = client.partition("-")
     options = [f"--{option}"] if option else []
-    if name in ("go", "node"):
-        return through_driver(*request.getfixturevalue(f"{name}_driver"), *options)
+    if name == "go":
+        return through_driver(*request.getfixturevalue("go_driver"), *options)
+    if name == "node":
+        return through_node(request.getfixturevalue("node_client"), *options)
     if name == "python":
         return through_python(option or None)
     if name == "curl":

@@ -204,11 +204,10 @@ def holder(command: list[str], url: str, access: Access) -> Iterator[Holder]:
             held.process.kill()
 
 
-@pytest.fixture(params=["go", "node"])
-def driver(request: pytest.FixtureRequest) -> list[str]:
+@pytest.fixture
+def drivers(go_driver: list[str], node_driver: list[str]) -> list[list[str]]:
     """The clients that can hold a connection."""
-    command: list[str] = request.getfixturevalue(f"{request.param}_driver")
-    return command
+    return [go_driver, node_driver]
 
 
 @contextmanager
@@ -231,9 +230,14 @@ def leave_alone() -> None:
     time.sleep(1)
 
 
+def pushed(*holders: Holder) -> list[str]:
+    """What each of them says of one more push."""
+    return [holder.push() for holder in holders]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_certificates_that_are_replaced(
-    kind: str, driver: list[str], tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, drivers: list[list[str]], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Who is connected stays so, and who connects gets those that are there then."""
     ours, others = trustme.CA(), trustme.CA()
@@ -245,51 +249,62 @@ def test_certificates_that_are_replaced(
     config = tmp_path / "web.yml"
     config.write_text(MUTUAL)
     known, trusting = access(tmp_path, "", *CLIENT), access(tmp_path, "", "both.pem", *CLIENT[1:])
-    with gateway(kind, config, request) as url, holder(driver, url, known) as first:
-        assert first.push() == "done"
+    with gateway(kind, config, request) as url, ExitStack() as held:
+
+        def connecting(access: Access) -> list[Holder]:
+            """One of each client."""
+            return [held.enter_context(holder(driver, url, access)) for driver in drivers]
+
+        first = connecting(known)
+        assert pushed(*first) == ["done"] * 2
         write(tmp_path, "server", others.issue_cert("127.0.0.1"))
         leave_alone()
-        assert first.push() == "done"
-        with holder(driver, url, known) as second, holder(driver, url, trusting) as third:
-            assert "certificate" in second.push()
-            assert third.push() == "done"
-            # Now the client's is of no authority that is known.
-            others.cert_pem.write_to_path(tmp_path / "ca.pem")
-            leave_alone()
-            assert (first.push(), third.push()) == ("done", "done")
-            with holder(driver, url, trusting) as late:
-                assert late.push() != "done"
-            config.write_text("tls_server_config:\n")
-            leave_alone()
-            # For ours, that is a file that was cut off.
-            assert ("500" if kind == "ours" else "done") in third.push()
+        assert pushed(*first) == ["done"] * 2
+        second, third = connecting(known), connecting(trusting)
+        for told in pushed(*second):
+            assert "certificate" in told
+        assert pushed(*third) == ["done"] * 2
+        # Now the client's is of no authority that is known.
+        others.cert_pem.write_to_path(tmp_path / "ca.pem")
+        leave_alone()
+        assert pushed(*first, *third) == ["done"] * 4
+        assert "done" not in pushed(*connecting(trusting))
+        config.write_text("tls_server_config:\n")
+        leave_alone()
+        # For ours, that is a file that was cut off.
+        for told in pushed(*third):
+            assert ("500" if kind == "ours" else "done") in told
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_users_that_are_changed(kind: str, driver: list[str], tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_users_that_are_changed(
+    kind: str, drivers: list[list[str]], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Each request is measured by the file as it is then, whatever was said before on its connection."""
     config = tmp_path / "web.yml"
     config.write_text(USERS)
-    with (
-        gateway(kind, config, request) as url,
-        holder(driver, url, Access(ME)) as me,
-        holder(driver, url, ANYBODY) as you,
-    ):
-        assert me.push() == "done"
-        assert "401" in you.push()
-        config.write_text(f"basic_auth_users:\n  me: {bcrypt.hashpw(b'new', bcrypt.gensalt(4)).decode()}\n")
-        leave_alone()
-        assert "401" in me.push()
-        config.write_text("basic_auth_users: {me: broken\n")
-        leave_alone()
-        assert "500" in me.push()
-        assert "500" in you.push()
-        config.write_text(USERS)
-        leave_alone()
-        assert me.push() == "done"
-        config.write_text("")
-        leave_alone()
-        assert ("500" if kind == "ours" else "done") in you.push()
-        config.write_text("basic_auth_users: {}\n")
-        leave_alone()
-        assert you.push() == "done"
+    with gateway(kind, config, request) as url, ExitStack() as held:
+        me, you = (
+            [held.enter_context(holder(driver, url, who)) for driver in drivers] for who in (Access(ME), ANYBODY)
+        )
+
+        def changed(text: str) -> None:
+            config.write_text(text)
+            leave_alone()
+
+        assert pushed(*me) == ["done"] * 2
+        for told in pushed(*you):
+            assert "401" in told
+        changed(f"basic_auth_users:\n  me: {bcrypt.hashpw(b'new', bcrypt.gensalt(4)).decode()}\n")
+        for told in pushed(*me):
+            assert "401" in told
+        changed("basic_auth_users: {me: broken\n")
+        for told in pushed(*me, *you):
+            assert "500" in told
+        changed(USERS)
+        assert pushed(*me) == ["done"] * 2
+        changed("")
+        for told in pushed(*you):
+            assert ("500" if kind == "ours" else "done") in told
+        changed("basic_auth_users: {}\n")
+        assert pushed(*you) == ["done"] * 2

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from expofmt import Code
 from tests.peers.beside import Answer, Ports, as_debian, asked, both, connected, is_newer, put, request
 from tests.peers.test_pushgateway import DELIBERATE, FRACTION, NEWER_SYNTAX
+from tests.serving import connection
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -161,6 +162,29 @@ def test_the_status(program: str) -> None:
     assert expected["flags"].keys() <= found["flags"].keys()
     theirs_only = {name for name, value in expected["flags"].items() if found["flags"][name] != value}
     assert theirs_only == {"web.listen-address"}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_times_are_local(program: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    with both(program) as (theirs, ours):
+        assert offsets(ours) == offsets(theirs)
+
+
+def offsets(port: int) -> list[str]:
+    """The zones of the time of a push and of that of the start."""
+
+    def ask(method: str, path: str, body: bytes = b"") -> bytes:
+        with connection(port) as client:
+            client.request(method, path, body)
+            answer = client.getresponse()
+            assert answer.status == 200
+            return answer.read()
+
+    ask("PUT", "/metrics/job/j", b"a 1\n")
+    [group] = json.loads(ask("GET", "/api/v1/metrics"))["data"]
+    status = json.loads(ask("GET", "/api/v1/status"))["data"]
+    return [re.sub(r"^[-0-9]+T[0-9:.]+", "", time) for time in (group["a"]["time_stamp"], status["start_time"])]
 
 
 components = st.one_of(

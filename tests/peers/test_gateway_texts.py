@@ -28,7 +28,7 @@ BODIES = [body for path in sorted(CASES.rglob("*.prom")) if len(body := path.rea
 
 PUSH, OTHER = GroupingKey("batch"), GroupingKey("batch", instance="i")
 
-many = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def theirs(pushgateway: Pushgateway, body: bytes, other: bytes | None) -> str | None:

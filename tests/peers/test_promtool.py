@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 Promtool = Callable[[bytes], "subprocess.CompletedProcess[bytes]"]
 
 # Each example is a process; and promtool of before UTF-8 names is as good a reader as any.
-few = settings(max_examples=60)
+few = settings(max_examples=30)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_what_is_formatted_is_read(promtool: Promtool, text: bytes) -> None:
     assert_read(promtool, render(parse(text)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(exposition=expositions(names="legacy"))
 def test_what_is_merged_is_read(promtool: Promtool, exposition: Exposition) -> None:
     labelled = [exposition.with_labels({"input": name}) for name in ("x", "y")]

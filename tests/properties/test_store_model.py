@@ -339,7 +339,7 @@ class WithSqlite(StoreMachine):
 
 
 def test_the_store_is_a_dictionary(engine: str) -> None:
-    run_state_machine_as_test(WithMemory, settings=settings(stateful_step_count=30, max_examples=200))
+    run_state_machine_as_test(WithMemory, settings=settings(stateful_step_count=30, max_examples=100))
 
 
 def test_the_store_is_a_dictionary_on_disk(engine: str) -> None:
