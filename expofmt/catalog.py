@@ -16,7 +16,7 @@ from .codes import Code, Severity
 from .diagnostics import Diagnostic, Place
 from .grouping import GroupingKey
 from .groups import ChangeKind, Group, StoredFamily
-from .model import LabelSet, MetricFamily, MetricType, text_word
+from .model import LabelSet, MetricFamily, MetricType, Samples, text_word
 from .names import escape_help, written_name
 from .pushing import MAX_FINDINGS, TIME_FAMILIES, Push, more_findings
 
@@ -181,8 +181,8 @@ class Catalog:
 
     # ------------------------------------------------------------------------------------------------------ changes
 
-    def replace(self, key: GroupingKey, new: Group | None, names: AbstractSet[str] | None = None) -> None:
-        """Let a group become another one, or nothing.
+    def replace(self, key: GroupingKey, new: Group | None, names: AbstractSet[str] | None = None) -> set[str]:
+        """Let a group become another one, or nothing; gives the names of the families that it declares in another way.
 
         Only the families of the ``names`` given are looked at; the indexes keep what they have of the others.
 
@@ -194,31 +194,31 @@ class Catalog:
         old = self.groups.get(key)
         before = old.families if old else {}
         after = new.families if new else {}
-        if names is not None:
-            before = {name: before[name] for name in names if name in before}
-            after = {name: after[name] for name in names if name in after}
         if key not in self._numbers:
             self.numbered += 1
             self._numbers[key] = self.numbered
             self._keys[self.numbered] = key
-        number = self._numbers[key]
-        fresh = [name for name, stored in after.items() if before.get(name) is not stored]
-        # In the order of the new ones, as far as it goes.
-        stale = [*(name for name in fresh if name in before), *(name for name in before if name not in after)]
+        stale: list[Samples] = []
+        fresh: list[Samples] = []
+        retold: dict[str, tuple[StoredFamily | None, StoredFamily | None]] = {}
+        for name in before.keys() | after.keys() if names is None else names:
+            was, becomes = before.get(name), after.get(name)
+            if was is becomes:
+                continue
+            if was is not None:
+                stale.append(was.family.samples)
+            if becomes is not None:
+                fresh.append(becomes.family.samples)
+            if was is None or becomes is None or not says_the_same(was.family, becomes.family):
+                retold[name] = was, becomes
         # All at once: a series may have moved from one family of the group to another one.
-        self.series.replace(
-            number,
-            [before[name].family.samples for name in stale],
-            [after[name].family.samples for name in fresh],
-        )
+        self.series.replace(self._numbers[key], stale, fresh)
         self.series_count = len(self.series)
-        kept = {name for name in fresh if name in before and says_the_same(before[name].family, after[name].family)}
-        for name in stale:
-            if name not in kept:
-                self._forget(key, before[name].family)
-        for name in fresh:
-            if name not in kept:
-                self._learn(key, after[name].family)
+        for was, becomes in retold.values():
+            if was is not None:
+                self._forget(key, was.family)
+            if becomes is not None:
+                self._learn(key, becomes.family)
         self.mortal += int(_has_lifetime(new)) - int(_has_lifetime(old))
         if new is not None:
             self.groups[key] = new
@@ -226,6 +226,7 @@ class Catalog:
         elif old is not None:
             del self.groups[key]
             del self._identities[identity(key)]
+        return set(retold)
 
     def shared(self, family: MetricFamily) -> MetricFamily:
         """The same family with the very texts that the catalog has of it: one of each is enough for all groups."""

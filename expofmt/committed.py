@@ -44,12 +44,17 @@ class _Batch:
 
     def __init__(self) -> None:
         self.before: dict[GroupingKey, Group | None] = {}
-        # The names of all families of each group that may be others since, so that the rest need not be looked at.
+        # The names of all families of each group that may be others since, so that the rest need not be looked at; and
+        # of those whose metadata may be.
         self.names: dict[GroupingKey, set[str]] = {}
+        self.retold: dict[GroupingKey, set[str]] = {}
 
     def add(self, key: GroupingKey, old: Group | None, names: AbstractSet[str]) -> None:
         self.before.setdefault(key, old)
         self.names.setdefault(key, set()).update(names)
+
+    def retell(self, key: GroupingKey, names: AbstractSet[str]) -> None:
+        self.retold.setdefault(key, set()).update(names)
 
 
 class Committed:
@@ -143,7 +148,7 @@ class Committed:
                 new = packed
                 names.update(new.families)
             batch.add(key, old, names)
-            self._catalog.replace(key, new, names)
+            batch.retell(key, self._catalog.replace(key, new, names))
 
     def _take_back(self, batch: _Batch) -> None:
         # First all that is new, since what was there before may contradict it.
@@ -164,7 +169,7 @@ class Committed:
         return delta
 
     def _publish(self, batch: _Batch, delta: Delta) -> None:
-        self._published.publish(batch.names, delta)
+        self._published.publish(batch.retold, delta)
         for key in batch.before:
             if key not in self._catalog.groups:
                 self._catalog.retire(key)
@@ -178,6 +183,7 @@ class Committed:
             # Which need not be there twice.
             group = groups.pop(key)
             batch.add(key, None, group.families.keys())
+            batch.retell(key, group.families.keys())
             reasons += self._catalog.admit(group)
         if reasons:
             more = f", and {len(reasons) - 1:,} more" if len(reasons) > 1 else ""

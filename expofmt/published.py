@@ -60,9 +60,9 @@ class Published:
 
     # ------------------------------------------------------------------------------------------------ for who writes
 
-    def publish(self, names: Mapping[GroupingKey, AbstractSet[str]], delta: Delta) -> None:
-        """Let groups be seen as the catalog has them, and in each the families of these names; the others are those
-        that were seen before. ``delta`` is how the samples differ from what was published before.
+    def publish(self, retold: Mapping[GroupingKey, AbstractSet[str]], delta: Delta) -> None:
+        """Let groups be seen as the catalog has them. What they say of their families is what was seen before, but for
+        those of the names given. ``delta`` is how the samples differ from what was published before.
         """
         catalog = self._catalog
         with self._publishing:
@@ -70,7 +70,7 @@ class Published:
             self._hide_expired(-1)
             touched: set[str] = set()
             learned: list[tuple[GroupingKey, MetricFamily]] = []
-            for key, changed in names.items():
+            for key, changed in retold.items():
                 new = catalog.groups.get(key)
                 if key in self._gone:
                     # It has expired since the batch was begun, and is not seen any more, so that the difference is not
