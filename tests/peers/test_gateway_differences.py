@@ -192,6 +192,15 @@ def test_large_bodies(program: str) -> None:
             assert asked(server.port, sent)[0].status == status
 
 
+def test_many_families(program: str) -> None:
+    with original(program, {}) as port, serving("--push.max-families=2") as server:
+        for count, status in ((2, 200), (3, 422)):
+            sent = put("/metrics/job/a", b"".join(b"m%d 1\n" % number for number in range(count)))
+            assert asked(port, sent)[0].status == 200
+            assert asked(server.port, sent)[0].status == status
+        assert len(samples(server.port)) == 2
+
+
 def test_slow_senders(program: str) -> None:
     sent = put("/metrics/job/slow", b"slow 1\n", CLOSE)
     limits = ("--web.header-timeout=1s", "--web.body-timeout=1s", "--web.idle-timeout=1s")
@@ -211,6 +220,12 @@ def test_slow_senders(program: str) -> None:
 def test_pages_that_only_one_has(ports: Ports) -> None:
     there, here = (asked(port, request("GET", "/debug/pprof/cmdline"))[0].status for port in ports)
     assert (there, here) == (200, 404)
+
+
+def test_lists_of_files(newest_program: str) -> None:
+    with both(newest_program) as ports:
+        there, here = (asked(port, request("GET", "/static/bootstrap-4.3.1-dist/"))[0] for port in ports)
+    assert (there.status, here.status) == (200, 404)
 
 
 def test_what_is_ignored_there(ports: Ports) -> None:
@@ -380,3 +395,25 @@ def test_cipher_suites(newest_program: str, tmp_path: Path, suite: str, taken: l
             )
             process.terminate()
     assert said == taken
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("min_version", "TLS10"),
+        ("client_auth_type", "RequestClientCert"),
+        ("client_auth_type", "RequireAnyClientCert"),
+        ("curve_preferences", "[CurveP256, X25519]"),
+    ],
+)
+def test_tls_options_that_python_lacks(program: str, tmp_path: Path, option: str, value: str) -> None:
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "pair.pem"))
+    config = tmp_path / "web.yml"
+    config.write_text(f"tls_server_config: {{cert_file: pair.pem, key_file: pair.pem, {option}: {value}}}\n")
+    with theirs(program, "--persistence.file=", f"--web.config.file={config}") as (process, _):
+        assert process.poll() is None
+    command = [sys.executable, "-m", "expofmt", "serve", "--web.listen-address=127.0.0.1:0"]
+    command.append(f"--web.config.file={config}")
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert option in done.stderr
