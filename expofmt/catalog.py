@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final, ParamSpec
 
 from . import engine
 from .codes import Code, Severity
@@ -18,9 +18,11 @@ from .grouping import GroupingKey
 from .groups import ChangeKind, Group, StoredFamily
 from .model import LabelSet, MetricFamily, MetricType, Samples, text_word
 from .names import escape_help, written_name
-from .pushing import MAX_FINDINGS, TIME_FAMILIES, Push, more_findings
+from .pushing import TIME_FAMILIES, Push, more_findings
 
 __all__ = ["OWN", "Catalog", "Declarers", "identity", "says_the_same"]
+
+_About = ParamSpec("_About")
 
 # Which families' names are those of a summary's or histogram's samples. Gauge histograms are not looked at, nor does
 # Pushgateway.
@@ -126,10 +128,10 @@ class _Told:
         self._found: list[Diagnostic] = []
         self._more = 0
 
-    def tell(self, make: Callable[..., Diagnostic], *about: Any) -> None:
+    def tell(self, make: Callable[_About, Diagnostic], *about: _About.args, **named: _About.kwargs) -> None:
         """Make a diagnostic, if it is one of those that are told."""
-        if len(self._found) < self._most:
-            self._found.append(make(*about))
+        if self.room:
+            self._found.append(make(*about, **named))
         else:
             self._more += 1
 
@@ -139,7 +141,7 @@ class _Told:
         return self._most - len(self._found)
 
     def pass_over(self, count: int) -> None:
-        """Tell of so many that there are."""
+        """Tell only that there are so many."""
         self._more += count
 
     def all(self) -> list[Diagnostic]:
@@ -280,7 +282,7 @@ class Catalog:
         """Whether what the store says of this group, it says of another one already."""
         return self._identities.get(identity(key), key) != key
 
-    def findings(self, push: Push, most: int = MAX_FINDINGS) -> tuple[list[Diagnostic], list[Diagnostic]]:
+    def findings(self, push: Push, most: int) -> tuple[list[Diagnostic], list[Diagnostic]]:
         """What contradicts what the store holds (errors), and what merely differs (warnings): so many of each at most,
         and how many more there are."""
         errors, warnings = _Told(push, most), _Told(push, most)

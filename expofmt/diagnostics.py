@@ -292,7 +292,8 @@ class ExpositionError(ValueError):
     def unwritten(cls, diagnostics: Iterable[Diagnostic]) -> Self:
         """An error whose diagnostics are written when somebody asks for them: a thousand take long.
 
-        They are iterated over again and again, and are the same each time.
+        They are iterated over again and again, and are the same each time. They may hold their input, and so does the
+        error, until all are written: what is raised to who may keep it, is :meth:`written` first.
         """
         error = cls(())
         error._diagnostics = diagnostics
@@ -305,6 +306,11 @@ class ExpositionError(ValueError):
             self._diagnostics = tuple(self._diagnostics)
             self.args = (self._diagnostics,)
         return self._diagnostics
+
+    def written(self) -> Self:
+        """The error, whose diagnostics are all written."""
+        self._diagnostics = self.diagnostics
+        return self
 
     def errors(self) -> Iterator[Diagnostic]:
         """Those that are errors, one by one: whoever needs but the first need not wait for all."""

@@ -16,7 +16,7 @@ from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
 from .names import Names
 from .source import Source, Span
 
-__all__ = ["check", "iter_families", "parse"]
+__all__ = ["check", "iter_families", "parse", "read"]
 
 _NAMES: Final = get_args(Names)
 OnWarning = Callable[[Diagnostic], None]
@@ -66,6 +66,42 @@ def parse(
     Traceback (most recent call last):
         ...
     expofmt.diagnostics.ParseError: jobs.prom:1:18: error[unquoted-label-value] label value must be in double quotes
+    """
+    try:
+        return read(
+            source,
+            format=format,
+            strict=strict,
+            profile=profile,
+            names=names,
+            filename=filename,
+            max_diagnostics=max_diagnostics,
+            on_warning=on_warning,
+        )
+    except ExpositionError as error:
+        error.written()
+        raise
+
+
+def read(
+    source: bytes | bytearray | memoryview | str,
+    /,
+    *,
+    format: Format = Format.TEXT,
+    strict: bool = False,
+    profile: str = Profile.PROMETHEUS,
+    names: Names = "utf-8",
+    filename: str = Exposition.DEFAULT_FILENAME,
+    max_diagnostics: int = 1000,
+    on_warning: OnWarning | None = None,
+) -> Exposition:
+    """As :func:`parse`, but that an error is :meth:`ExpositionError.unwritten`: for who needs but the first diagnostic.
+
+    >>> try:
+    ...     exposition = read("a x\\nb y\\n")
+    ... except ExpositionError as error:
+    ...     print(next(error.errors()))
+    <exposition>:1:3: error[invalid-value] value is not a number
     """
     reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     scan = reading.scan(format)
@@ -175,7 +211,8 @@ class _Findings:
     def __iter__(self) -> Iterator[Diagnostic]:
         for number, fault in enumerate(self.shown):
             if number not in self.written:
-                self.written[number] = self.reading.diagnostic(fault)
+                # Another thread may have been quicker.
+                self.written.setdefault(number, self.reading.diagnostic(fault))
             yield self.written[number]
         if self.more:
             source, details = self.reading.source, {"count": str(self.more)}

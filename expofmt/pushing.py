@@ -19,7 +19,7 @@ from .groups import ChangeKind, Group, together
 from .merge import MergePolicy, merge
 from .model import Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples, text_word
 from .names import Names, quote, written_name
-from .parse import parse
+from .parse import read
 from .render import losses_in_text, render, text_help
 from .source import Source, Span
 from .values import parse_float
@@ -366,7 +366,7 @@ def _rendered(exposition: Exposition) -> bytes:
 def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[Exposition, list[Diagnostic]]:
     found: list[Diagnostic] = []
     try:
-        read = parse(
+        pushed = read(
             source.data,
             format=format,
             strict=True,
@@ -381,9 +381,9 @@ def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[
             error = ConsistencyError(map(_forgiven, error.diagnostics))
         if any(each.code not in _REMEMBERED for each in error.errors()):
             raise error from None
-        read = parse(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
-        return read, list(error.diagnostics)
-    return read, found
+        pushed = read(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
+        return pushed, list(error.diagnostics)
+    return pushed, found
 
 
 def _as_text_has_it(exposition: Exposition, source: Source, found: list[Diagnostic]) -> Exposition:

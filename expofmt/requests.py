@@ -16,7 +16,7 @@ from .grouping import GroupingKey
 from .groups import Change, ChangeKind, Group
 from .model import Exposition, MetricFamily
 from .names import Names
-from .pushing import EXPIRY_FAMILY, Limits, Push, PushPolicy, accumulated, capped, limit_error, prepared
+from .pushing import EXPIRY_FAMILY, MAX_FINDINGS, Limits, Push, PushPolicy, accumulated, capped, limit_error, prepared
 
 __all__ = ["Body", "Delete", "Post", "PushResult", "Put", "Requests", "Wipe", "rehearsed"]
 
@@ -143,7 +143,7 @@ class Requests:
         groups_expire = catalog.mortal > 0 or push.lifetime_ns is not None or self._lifetime_ns is not None
         if groups_expire and EXPIRY_FAMILY in push.families:
             push.leave_out(EXPIRY_FAMILY)
-        contradictions, warnings = catalog.findings(push)
+        contradictions, warnings = catalog.findings(push, max(0, MAX_FINDINGS - len(push.errors)))
         errors = capped([*push.errors, *contradictions])
         families: Iterable[MetricFamily] = push.families.values()
         if not errors and group is not None and self._policy.accumulates:

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from .catalog import Catalog
 from .committed import Committed
+from .diagnostics import ExpositionError
 from .expiry import checked_ns
 from .formats import Format
 from .grouping import GroupingKey
@@ -236,7 +237,11 @@ class GroupStore:
         self._writer.close()
 
     def _do(self, request: Put | Post | Delete | Wipe) -> Any:
-        return self._writer.do(self._requests.task(request))
+        try:
+            return self._writer.do(self._requests.task(request))
+        except ExpositionError as error:
+            error.written()
+            raise
 
     # ------------------------------------------------------------------------------------------------------- reading
 

@@ -16,6 +16,7 @@ from expofmt import (
     LabelSet,
     MetricFamily,
     MetricType,
+    Sample,
     parse,
     render,
 )
@@ -74,6 +75,16 @@ def test_of_many_contradictions_in_a_journal_one_is_named(engine: str) -> None:
         GroupStore(journal=journal)
     assert f"group {keys[1]} contradicts group {keys[0]}: another group holds `push_time_seconds" in str(caught.value)
     assert ", and 1 more;" in str(caught.value)
+
+
+def test_all_contradictions_in_a_journal_are_counted() -> None:
+    journal = MemoryJournal()
+    for job, type in (("x", MetricType.GAUGE), ("y", MetricType.COUNTER)):
+        labels = LabelSet(instance="", job=job)
+        families = tuple(MetricFamily(f"a{n}", type, samples=[Sample(f"a{n}", labels, 1)]) for n in range(1200))
+        journal.append([Change(ChangeKind.PUT, 1, GroupingKey(job), families)])
+    with pytest.raises(JournalError, match="and 1,199 more;"):
+        GroupStore(journal=journal)
 
 
 def test_what_a_journal_has_left_behind_contradicts_nothing(engine: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -843,8 +844,11 @@ def saying(*answers: bytes) -> Iterator[str]:
         def serve() -> None:
             for answer in answers:
                 connection, _ = listening.accept()
-                with connection:
-                    connection.recv(65536)
+                with connection, connection.makefile("rb") as request:
+                    request.readline()
+                    length = int(parse_headers(request).get("Content-Length", "0"))
+                    # To close a connection of which not all was read makes it a reset.
+                    request.read(min(length, 65536))
                     connection.sendall(answer)
 
         thread = Thread(target=serve)

@@ -286,7 +286,13 @@ NAMED = f"{ASKING[:-2]}, client_allowed_sans: [db1]}}\n"
             "rate_limit: {interval: 1s, burst: 1}",
             "rate_limit:\n",
             "has no rate_limit any more",
+            "rate_limit: {}",
+        ),
+        (
+            "rate_limit: {interval: 1s, burst: 1}",
             "rate_limit: {burst: 1}",
+            "has no rate_limit any more",
+            "rate_limit: {interval: 2s, burst: 1}",
         ),
         ("USERS", "# a comment\n", "has no basic_auth_users any more", "basic_auth_users: {}"),
         ("USERS", "basic_auth_users:\n", "has no basic_auth_users any more", "basic_auth_users: {}"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from expofmt import Exemplar, LabelSet, MetricFamily, MetricType, Sample, parse, render
@@ -30,6 +30,7 @@ from expofmt.journal.sqlite import APPLICATION_ID
 from expofmt.strategies import metric_families
 
 Groups = dict[GroupingKey, Group]
+GAUGE = MetricFamily.gauge("a", 1)
 
 
 def folded(changes: Iterable[Change], groups: Groups | None = None) -> Groups:
@@ -72,6 +73,8 @@ CHANGES = st.one_of(
 )
 
 
+@settings(max_examples=100)
+@example([[Change(ChangeKind.PUT, 1, GroupingKey("a"), (GAUGE,))], [Change(ChangeKind.PUT, 2, GroupingKey("a"))]])
 @given(st.lists(st.lists(CHANGES, max_size=4), max_size=4))
 def test_any_changes_come_back(engine: str, batches: Sequence[Sequence[Change]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,8 @@ from expofmt import (
     Exposition,
     ExpositionError,
     Format,
+    GroupingKey,
+    GroupStore,
     LabelSet,
     MetricType,
     ParseError,
@@ -29,6 +31,7 @@ from expofmt import (
     parse,
     render,
 )
+from expofmt.parse import read
 from expofmt.source import Span
 from expofmt.strategies import exposition_text
 
@@ -446,7 +449,7 @@ def test_the_diagnostics_of_an_error_are_written_when_they_are_asked_for(
 
     monkeypatch.setattr(Diagnostic, "at", counted)
     with pytest.raises(ParseError) as refused:
-        parse(b"a x\nb y\nc z\n", max_diagnostics=2)
+        read(b"a x\nb y\nc z\n", max_diagnostics=2)
     error = refused.value
     assert not written
     first = next(error.errors())
@@ -457,3 +460,10 @@ def test_the_diagnostics_of_an_error_are_written_when_they_are_asked_for(
     assert list(error.diagnostics) == written
     assert error.args == (error.diagnostics,)
     assert repr(error) == f"ParseError({error.diagnostics!r})"
+
+
+@pytest.mark.parametrize("refusing", [parse, lambda text: GroupStore().put(GroupingKey("a"), text)])
+def test_an_error_that_may_be_kept_is_written(refusing: Callable[[bytes], object]) -> None:
+    with pytest.raises(ParseError) as refused:
+        refusing(b"a x\n")
+    assert [each.code for each in refused.value.args[0]] == ["invalid-value"]

@@ -183,6 +183,30 @@ def test_findings_of_any_kind_are_capped(first: str, second: str) -> None:
     assert found[-1].message == "200 more diagnostics are not shown"
 
 
+def test_findings_of_several_kinds_are_counted_together() -> None:
+    store = GroupStore()
+    store.put(KEY, "".join(f"# TYPE a_{n} gauge\na_{n} 1\n" for n in range(1200)))
+    with pytest.raises(ConsistencyError) as caught:
+        store.put(OTHER, "".join(f"# TYPE a_{n} counter\na_{n} 1 1000\n" for n in range(1200)))
+    assert [error.code for error in caught.value.diagnostics].count(Code.EXPLICIT_TIMESTAMP) == 1000
+    assert caught.value.diagnostics[-1].message == "1200 more diagnostics are not shown"
+    assert len(caught.value.diagnostics) == 1001
+
+
+def test_a_push_like_the_one_before_may_contradict_another_group_all_the_same() -> None:
+    store = GroupStore()
+    store.put(GroupingKey("a"), 'x{instance="p"} 1\n')
+    store.put(GroupingKey("a", instance="q"), "x 1\n")
+    assert refused(lambda: store.put(GroupingKey("a"), 'x{instance="q"} 1\n')) == [Code.DUPLICATE_SAMPLE]
+
+
+def test_a_help_text_that_is_not_the_gateways_own_is_told_each_time() -> None:
+    store = GroupStore(own=lambda: [MetricFamily.gauge("x", 1, help="Mine.")])
+    for _ in range(2):
+        told = store.put(KEY, "# HELP x Theirs.\n# TYPE x gauge\nx 1\n").warnings
+        assert [warning.code for warning in told] == [Code.HELP_CONFLICT]
+
+
 def test_conflicts_of_a_completed_family_take_one_pass_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
     body = "# TYPE h histogram\n" + "".join(f'h_bucket{{instance="i",n="{n}",le="1"}} 1\n' for n in range(30))
     store = GroupStore()

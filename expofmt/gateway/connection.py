@@ -162,7 +162,7 @@ class Connection(HttpToolsProtocol):
         if self._open and self._is_answering():
             # Pushgateway's words, since it is what reads the body there.
             self._refuse(400, body="unexpected EOF\n", fields="X-Content-Type-Options: nosniff\r\n")
-        elif self._received and not self._open:
+        elif self._received:
             self._refuse(400)
         elif self._is_answering():
             self._ended = True

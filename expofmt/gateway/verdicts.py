@@ -16,7 +16,7 @@ from ..diagnostics import Diagnostic, ExpositionError, Place
 from ..grouping import GroupingKeyError
 from ..groups import JournalError
 from ..names import Names
-from ..parse import parse
+from ..parse import read
 from ..quoting import STRING, go_quoted, label_of, series_of, unquoted, visible
 from .complaints import Declarations, complaint
 
@@ -98,7 +98,7 @@ def _crowded_out(error: ExpositionError, pushed: _Pushed) -> ExpositionError | N
 
 def _raised(text: bytes, names: Names, *, strict: bool) -> ExpositionError | None:
     try:
-        parse(text, strict=strict, profile=Profile.PUSHGATEWAY, names=names)
+        read(text, strict=strict, profile=Profile.PUSHGATEWAY, names=names)
     except ExpositionError as error:
         return error
     return None

@@ -479,7 +479,6 @@ def _rewrite(connection: sqlite3.Connection, group: _Changed) -> None:
     by_time: dict[int, list[MetricFamily]] = {}
     for family, time_ns in _group(group.row, list(map(_Push._make, stored))).families.values():
         by_time.setdefault(time_ns, []).append(family)
-    group.is_cleared = False
     group.pushes = [push for time_ns, families in by_time.items() for push in _pushes(key, time_ns, families)]
     total = sum(len(push.body) for push in group.pushes)
     group.row = group.row._replace(bytes=total, whole_bytes=total, pushes=sum(push.checksum for push in group.pushes))

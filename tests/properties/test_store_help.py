@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from expofmt import Code, GroupingKey, GroupStore
@@ -11,6 +11,8 @@ KEYS = tuple(map(GroupingKey, "abc"))
 HELPS = ("", "one", "two", "three")
 
 
+# Two groups agree, and a third does not: it is found once one of the two gives no help text any more.
+@example([(KEYS[0], "one"), (KEYS[2], "two"), (KEYS[1], "one"), (KEYS[0], ""), (KEYS[1], "one")])
 @given(
     changes=st.lists(st.tuples(st.sampled_from(KEYS), st.none() | st.sampled_from(HELPS)), max_size=20),
 )

@@ -275,12 +275,13 @@ def known_or_not(
     """All fields in a message and those within it, with the message's name and the number of the metric; and whether
     that message has had a field of the number.
     """
-    given: set[int] = set()
+    given: set[tuple[int, int]] = set()
     for field in wire_fields(data, at, end):
         known = FIELDS[message].get(field.number)
         if message == "MetricFamily" and (field.number, field.wire) == (4, 2):
             metric += 1
-        yield message, -1 if message == "MetricFamily" else metric, field, field.number in given
-        given.add(field.number)
+        tag = field.number, field.wire
+        yield message, -1 if message == "MetricFamily" else metric, field, tag in given
+        given.add(tag)
         if known and known.message and field.wire == 2:
             yield from known_or_not(data, field.value, field.end, known.message, metric)

@@ -71,7 +71,8 @@ class WebConfigFile:
         """What a file asks for no more, and does not say so."""
         if last.users and config.users is None:
             return "has no basic_auth_users any more: to let everybody in, write `basic_auth_users: {}`"
-        if last.rate_limit and last.rate_limit.interval_ns and config.rate_limit is None:
+        rate = config.rate_limit
+        if last.rate_limit and last.rate_limit.interval_ns and (rate is None or (rate.burst and not rate.interval_ns)):
             return "has no rate_limit any more: to let requests in at any rate, write `rate_limit: {}`"
         if not self.is_secure:
             return ""
