@@ -16,6 +16,7 @@ import click
 from .. import ENGINE, __version__
 from ..gateway.asgi import DEFAULT_MAX_PENDING_BYTES
 from ..gateway.handler import DEFAULT_MAX_BODY_BYTES
+from ..grouping import path_prefix
 from ..groups import JournalError
 from ..journal import SqliteJournal
 from ..pushing import Limits, PushPolicy
@@ -229,13 +230,12 @@ def command(ctx: click.Context, /, **flags: Any) -> None:
         except (WebConfigError, JournalError, OSError, ModuleNotFoundError) as error:
             _fail(visible(str(error)))
         held.callback(_close, store, log)
-        external = flags["web_external_url"]
         gateway = Gateway(
             store,
             own=own,
             names="utf-8" if flags["push_enable_utf8_names"] else "legacy",
             route_prefix=flags["web_route_prefix"],
-            external_path=urlsplit(external).path if external else "",
+            external_path=urlsplit(flags["web_external_url"]).path,
             telemetry_path=flags["web_telemetry_path"],
             enable_lifecycle=flags["web_enable_lifecycle"],
             enable_admin_api=flags["web_enable_admin_api"],
@@ -277,14 +277,14 @@ def _close(store: GroupStore, log: Log) -> bool:
 
 
 def _check_paths(flags: Mapping[str, Any]) -> None:
-    path = flags["web_telemetry_path"]
-    if not path.startswith("/"):
-        _fail(f"--web.telemetry-path: `{visible(path)}` does not begin with /")
     external = flags["web_external_url"]
-    if external:
-        parts = _checked("--web.external-url", lambda: urlsplit(external))
-        if not parts.scheme or not parts.netloc:
-            _fail(f"--web.external-url: `{visible(external)}` is no URL: expected one such as https://host/gateway")
+    parts = _checked("--web.external-url", lambda: urlsplit(external))
+    if external and not external.startswith("/") and not (parts.scheme and parts.netloc):
+        expected = "expected one such as https://host/gateway, or a path such as /gateway"
+        _fail(f"--web.external-url: `{visible(external)}` is no URL: {expected}")
+    path = flags["web_telemetry_path"]
+    if not path.startswith("/") and not path_prefix(flags["web_route_prefix"] or parts.path):
+        _fail(f"--web.telemetry-path: `{visible(path)}` does not begin with /")
 
 
 def _checked(what: str, make: Callable[[], Any]) -> Any:

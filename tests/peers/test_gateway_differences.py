@@ -271,6 +271,26 @@ def test_names_of_families(ports: Ports) -> None:
 # --------------------------------------------------------------------------------------------------- pushes and scrapes
 
 
+@pytest.mark.parametrize(
+    "body", [b"{m} 2\n", b'{m,a="b"} 2\n', b'{a="b",m} 2\n', b'"m" 1\n', b'm"x" 1\n', b"# c\r\nm 1\n"]
+)
+def test_texts_that_the_newest_release_takes(newest_program: str, body: bytes) -> None:
+    with original(newest_program, {}) as port, serving() as server:
+        assert asked(port, put("/metrics/job/a", body))[0].status == 200
+        assert asked(server.port, put("/metrics/job/a", body))[0].status == 400
+
+
+def test_quotes_in_help(newest_program: str) -> None:
+    sent = put("/metrics/job/a", b'# HELP m say \\"hi\\"\nm 1\n')
+    with original(newest_program, {}) as port, serving() as server:
+        shown = []
+        for each in (port, server.port):
+            assert asked(each, sent)[0].status == 200
+            [line] = [line for line in asked(each, SCRAPE)[0].body if line.startswith(b"# HELP m ")]
+            shown.append(line)
+    assert shown == [b'# HELP m say "hi"', b'# HELP m say \\\\"hi\\\\"']
+
+
 def test_contradictions_that_are_not_checked(program: str) -> None:
     contradiction = put("/metrics/job/b", b"# TYPE m gauge\nm 2\n")
     with both(program, "--push.disable-consistency-check") as ports:

@@ -106,6 +106,8 @@ ROUTES = [
         (ADMIN, "--push.disable-consistency-check"),
         ("--web.external-url=http://host/a/", "--web.telemetry-path=/b//c/", ADMIN),
         ("--web.external-url=http://host/a", "--web.route-prefix=/p/"),
+        ("--web.external-url=/a/", "--web.telemetry-path=b"),
+        ("--web.external-url=//host/a",),
         ("--web.external-url=http://host/a", "--web.route-prefix=/"),
         ("--web.route-prefix=p", ADMIN, LIFECYCLE),
         ("--push.enable-utf8-names",),
