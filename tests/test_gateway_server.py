@@ -1067,6 +1067,8 @@ def test_a_response_that_is_not_read_or_slowly_is_given_up(at_once: int) -> None
         with running.connect() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+            # Before that, the gateway may not have accepted the connection.
+            assert client.recv(1) == b"H"
             deadline = time.monotonic() + PATIENCE
             while time.monotonic() < deadline and connections(running):
                 time.sleep(0.1)
