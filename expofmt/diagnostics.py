@@ -289,35 +289,47 @@ class ExpositionError(ValueError):
         super().__init__(self._diagnostics)
 
     @classmethod
-    def unwritten(cls, diagnostics: Iterable[Diagnostic]) -> Self:
+    def _unwritten(cls, diagnostics: Iterable[Diagnostic]) -> Self:
         """An error whose diagnostics are written when somebody asks for them: a thousand take long.
 
         They are iterated over again and again, and are the same each time. They may hold their input, and so does the
-        error, until all are written: what is raised to who may keep it, is :meth:`written` first.
+        error, until all are written: what is raised to who may keep it, is :meth:`_written` first.
         """
         error = cls(())
         error._diagnostics = diagnostics
         return error
 
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """All of them."""
+    def _written(self) -> tuple[Diagnostic, ...]:
+        """All diagnostics, which are written then."""
         if not isinstance(self._diagnostics, tuple):
             self._diagnostics = tuple(self._diagnostics)
             self.args = (self._diagnostics,)
         return self._diagnostics
 
-    def written(self) -> Self:
-        """The error, whose diagnostics are all written."""
-        self._diagnostics = self.diagnostics
-        return self
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """All diagnostics, errors and warnings, in order of place. Safe to ask for from many threads.
+
+        >>> ExpositionError(()).diagnostics
+        ()
+        """
+        return self._written()
 
     def errors(self) -> Iterator[Diagnostic]:
-        """Those that are errors, one by one: whoever needs but the first need not wait for all."""
+        """The diagnostics that are errors, in order of place. Those of :meth:`expofmt.GroupStore.submit` are made each
+        when it is its turn: whoever needs but the first does not wait for all.
+
+        >>> from expofmt import parse
+        >>> try:
+        ...     exposition = parse("a x\\nb y\\n")
+        ... except ExpositionError as error:
+        ...     print(next(error.errors()))
+        <exposition>:1:3: error[invalid-value] value is not a number
+        """
         return (each for each in self._diagnostics if each.severity is Severity.ERROR)
 
     def __str__(self) -> str:
-        errors = [d for d in self.diagnostics if d.severity is Severity.ERROR]
+        errors = [*self.errors()]
         first = next(map(str, errors or self.diagnostics), "no diagnostics")
         more = len(errors) - 1
         return first if more < 1 else f"{first} (and {more} more error{'' if more == 1 else 's'})"

@@ -16,7 +16,10 @@ from .model import TEXT_SUFFIXES, Exposition, MetricFamily, MetricType
 from .names import Names
 from .source import Source, Span
 
-__all__ = ["check", "iter_families", "parse", "read"]
+__all__ = ["MAX_DIAGNOSTICS", "check", "iter_families", "parse", "read_push"]
+
+# How many diagnostics are made of one input, unless it is said otherwise.
+MAX_DIAGNOSTICS: Final = 1000
 
 _NAMES: Final = get_args(Names)
 OnWarning = Callable[[Diagnostic], None]
@@ -36,7 +39,7 @@ def parse(
     profile: str = Profile.PROMETHEUS,
     names: Names = "utf-8",
     filename: str = Exposition.DEFAULT_FILENAME,
-    max_diagnostics: int = 1000,
+    max_diagnostics: int = MAX_DIAGNOSTICS,
     on_warning: OnWarning | None = None,
 ) -> Exposition:
     """Read an exposition.
@@ -67,54 +70,35 @@ def parse(
         ...
     expofmt.diagnostics.ParseError: jobs.prom:1:18: error[unquoted-label-value] label value must be in double quotes
     """
+    reading = _reading(_source(source, filename), profile, names, max_diagnostics)
     try:
-        return read(
-            source,
-            format=format,
-            strict=strict,
-            profile=profile,
-            names=names,
-            filename=filename,
-            max_diagnostics=max_diagnostics,
-            on_warning=on_warning,
-        )
+        return reading.exposition(format, strict=strict, on_warning=on_warning)
     except ExpositionError as error:
-        error.written()
+        error._written()
         raise
 
 
-def read(
-    source: bytes | bytearray | memoryview | str,
+def read_push(
+    source: Source,
     /,
     *,
+    names: Names,
     format: Format = Format.TEXT,
-    strict: bool = False,
-    profile: str = Profile.PROMETHEUS,
-    names: Names = "utf-8",
-    filename: str = Exposition.DEFAULT_FILENAME,
-    max_diagnostics: int = 1000,
+    strict: bool,
     on_warning: OnWarning | None = None,
 ) -> Exposition:
-    """As :func:`parse`, but that an error is :meth:`ExpositionError.unwritten`: for who needs but the first diagnostic.
+    """What is pushed, as :func:`parse` reads it for the profile ``pushgateway``.
+
+    An error makes its diagnostics when they are asked for, since an answer may need no more than the first.
 
     >>> try:
-    ...     exposition = read("a x\\nb y\\n")
+    ...     exposition = read_push(Source("a.prom", b"a x\\nb y\\n"), names="legacy", strict=True)
     ... except ExpositionError as error:
     ...     print(next(error.errors()))
-    <exposition>:1:3: error[invalid-value] value is not a number
+    a.prom:1:3: error[invalid-value] value is not a number
     """
-    reading = _reading(_source(source, filename), profile, names, max_diagnostics)
-    scan = reading.scan(format)
-    if strict or on_warning is not None:
-        scan = with_consistency(scan, max_diagnostics, reading.reports)
-    if scan.faults:
-        refused = reading.is_error if strict else reading.is_fatal
-        if any(refused(fault.code) for fault in scan.faults):
-            raise reading.error_type(scan.faults).unwritten(reading.findings(scan.faults, scan.suppressed))
-        if on_warning is not None:
-            for diagnostic in reading.diagnostics(scan.faults, scan.suppressed):
-                on_warning(diagnostic)
-    return Exposition._read(scan.families, engine.assemble, Format(format), filename)
+    reading = _reading(source, Profile.PUSHGATEWAY, names, MAX_DIAGNOSTICS)
+    return reading.exposition(format, strict=strict, on_warning=on_warning)
 
 
 def check(
@@ -125,7 +109,7 @@ def check(
     profile: str = Profile.PROMETHEUS,
     names: Names = "utf-8",
     filename: str = Exposition.DEFAULT_FILENAME,
-    max_diagnostics: int = 1000,
+    max_diagnostics: int = MAX_DIAGNOSTICS,
 ) -> list[Diagnostic]:
     """Everything that is wrong or doubtful about an exposition, in order of place; it never raises on content.
 
@@ -157,6 +141,20 @@ class _Reading(NamedTuple):
 
             return protobuf.scan(self.source.data, max_faults=self.max_diagnostics)
         return engine.scan(self.source.data, Format.TEXT, max_faults=self.max_diagnostics)
+
+    def exposition(self, format: Format, *, strict: bool, on_warning: OnWarning | None) -> Exposition:
+        """What was read; an error that refuses it is not written yet."""
+        scan = self.scan(format)
+        if strict or on_warning is not None:
+            scan = with_consistency(scan, self.max_diagnostics, self.reports)
+        if scan.faults:
+            refused = self.is_error if strict else self.is_fatal
+            if any(refused(fault.code) for fault in scan.faults):
+                raise self.error_type(scan.faults)._unwritten(self.findings(scan.faults, scan.suppressed))
+            if on_warning is not None:
+                for diagnostic in self.diagnostics(scan.faults, scan.suppressed):
+                    on_warning(diagnostic)
+        return Exposition._read(scan.families, engine.assemble, Format(format), self.source.name)
 
     def severity(self, code: str) -> Severity | None:
         if code == Code.NON_LEGACY_NAME and self.names != "legacy":
@@ -229,7 +227,7 @@ def iter_families(
     profile: str = Profile.PROMETHEUS,
     names: Names = "utf-8",
     filename: str = Exposition.DEFAULT_FILENAME,
-    max_diagnostics: int = 1000,
+    max_diagnostics: int = MAX_DIAGNOSTICS,
     on_warning: OnWarning | None = None,
 ) -> Iterator[MetricFamily]:
     """The families of a file too large for memory, one after the other, as :func:`parse` would give them.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Final, Literal, NamedTuple, Self, get_args
 
 from . import engine
-from .codes import Code, Profile, Severity
+from .codes import Code, Severity
 from .consistency import repeated_samples
 from .diagnostics import ConsistencyError, Diagnostic, ExpositionError, LimitError, Place
 from .formats import Format
@@ -19,7 +19,7 @@ from .groups import ChangeKind, Group, together
 from .merge import MergePolicy, merge
 from .model import Exposition, LabelSet, MetricFamily, MetricType, Sample, Samples, text_word
 from .names import Names, quote, written_name
-from .parse import read
+from .parse import MAX_DIAGNOSTICS, read_push
 from .render import losses_in_text, render, text_help
 from .source import Source, Span
 from .values import parse_float
@@ -33,7 +33,6 @@ __all__ = [
     "Push",
     "PushPolicy",
     "accumulated",
-    "capped",
     "more_findings",
     "prepared",
 ]
@@ -68,7 +67,7 @@ _TYPE_LINE: Final = re.compile(
 _INSTANCE: Final = LabelSet(instance="")
 
 # How many diagnostics of one kind a push is refused with.
-MAX_FINDINGS: Final = 1000
+MAX_FINDINGS: Final = MAX_DIAGNOSTICS
 
 PushOp = Literal["replace", "last", "sum", "min", "max"]
 
@@ -366,22 +365,13 @@ def _rendered(exposition: Exposition) -> bytes:
 def _read(source: Source, format: Format, names: Names, lenient: bool) -> tuple[Exposition, list[Diagnostic]]:
     found: list[Diagnostic] = []
     try:
-        pushed = read(
-            source.data,
-            format=format,
-            strict=True,
-            profile=Profile.PUSHGATEWAY,
-            names=names,
-            filename=source.name,
-            max_diagnostics=MAX_FINDINGS,
-            on_warning=found.append,
-        )
+        pushed = read_push(source, names=names, format=format, strict=True, on_warning=found.append)
     except ConsistencyError as error:
         if lenient:
             error = ConsistencyError(map(_forgiven, error.diagnostics))
         if any(each.code not in _REMEMBERED for each in error.errors()):
             raise error from None
-        pushed = read(source.data, format=format, profile=Profile.PUSHGATEWAY, filename=source.name)
+        pushed = read_push(source, names="utf-8", format=format, strict=False)
         return pushed, list(error.diagnostics)
     return pushed, found
 
@@ -609,20 +599,6 @@ def limit_error(code: Code, filename: str, limit: int, found: int | str) -> Limi
     place = Place.canonical(filename, "", "")
     found = found if isinstance(found, str) else f"{found:,}"
     return LimitError([_finding(code, Severity.ERROR, place, limit=f"{limit:,}", found_number=found)])
-
-
-def capped(findings: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Those of the findings of a push that are told; the last says how many more there are."""
-    findings = list(findings)
-    if len(findings) <= MAX_FINDINGS + 1:
-        return findings
-    # What counts findings of one kind stays, since it stands for others than these.
-    counts = [each for each in findings if each.code is Code.TOO_MANY_DIAGNOSTICS]
-    single = [each for each in findings if each.code is not Code.TOO_MANY_DIAGNOSTICS]
-    if len(single) <= MAX_FINDINGS:
-        return findings
-    more = more_findings(findings[0].place.filename, len(single) - MAX_FINDINGS)
-    return [*single[:MAX_FINDINGS], *counts, more]
 
 
 def more_findings(filename: str, count: int) -> Diagnostic:

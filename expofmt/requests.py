@@ -16,7 +16,7 @@ from .grouping import GroupingKey
 from .groups import Change, ChangeKind, Group
 from .model import Exposition, MetricFamily
 from .names import Names
-from .pushing import EXPIRY_FAMILY, MAX_FINDINGS, Limits, Push, PushPolicy, accumulated, capped, limit_error, prepared
+from .pushing import EXPIRY_FAMILY, MAX_FINDINGS, Limits, Push, PushPolicy, accumulated, limit_error, prepared
 
 __all__ = ["Body", "Delete", "Post", "PushResult", "Put", "Requests", "Wipe", "rehearsed"]
 
@@ -143,8 +143,9 @@ class Requests:
         groups_expire = catalog.mortal > 0 or push.lifetime_ns is not None or self._lifetime_ns is not None
         if groups_expire and EXPIRY_FAMILY in push.families:
             push.leave_out(EXPIRY_FAMILY)
+        # With what is wrong with the push itself, no more are told than of a push that is only contradicted.
         contradictions, warnings = catalog.findings(push, max(0, MAX_FINDINGS - len(push.errors)))
-        errors = capped([*push.errors, *contradictions])
+        errors = [*push.errors, *contradictions]
         families: Iterable[MetricFamily] = push.families.values()
         if not errors and group is not None and self._policy.accumulates:
             old = {name: group.families[name].family for name in push.families.keys() & group.families.keys()}
@@ -203,11 +204,11 @@ def rehearsed(push: Put | Post, /, *, names: Names) -> PushResult:
     ()
     """
     requests = Requests(Catalog(()), names=names, policy=PushPolicy(), lifetime_ns=None, limits=Limits())
+    result: PushResult
     try:
         _, result = requests.task(push).changes(0)
     except RefusedError as refused:
         raise refused.error from None
-    assert isinstance(result, PushResult)
     return result
 
 

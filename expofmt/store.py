@@ -240,7 +240,7 @@ class GroupStore:
         try:
             return self._writer.do(self._requests.task(request))
         except ExpositionError as error:
-            error.written()
+            error._written()
             raise
 
     # ------------------------------------------------------------------------------------------------------- reading

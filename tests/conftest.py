@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from expofmt import Diagnostic
+
 IN_CI = bool(os.environ.get("CI"))
 ENGINES = {"native": "expofmt.engine._native", "lark": "expofmt.engine.lark"}
 
@@ -55,6 +57,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import WorkStealingScheduling  # type: ignore[import-untyped]
 
     return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Diagnostic]:
+    """The diagnostics that were made of places in a text, in that order."""
+    written: list[Diagnostic] = []
+    at = Diagnostic.at
+
+    def counted(*arguments: Any, **options: Any) -> Diagnostic:
+        written.append(at(*arguments, **options))
+        return written[-1]
+
+    monkeypatch.setattr(Diagnostic, "at", counted)
+    return written
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -77,7 +77,7 @@ def test_of_many_contradictions_in_a_journal_one_is_named(engine: str) -> None:
     assert ", and 1 more;" in str(caught.value)
 
 
-def test_all_contradictions_in_a_journal_are_counted() -> None:
+def test_all_contradictions_in_a_journal_are_counted(engine: str) -> None:
     journal = MemoryJournal()
     for job, type in (("x", MetricType.GAUGE), ("y", MetricType.COUNTER)):
         labels = LabelSet(instance="", job=job)

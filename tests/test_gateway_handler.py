@@ -202,17 +202,10 @@ def test_diagnostics_are_for_those_who_prefer_json(accept: str, wanted: bool) ->
 @pytest.mark.parametrize("body", [b"a x\n", b"# TYPE a x\n", b"# HELP a b\n# HELP a c\n"])
 @pytest.mark.parametrize("accept", ["*/*", "application/json"])
 def test_a_refusal_in_text_has_one_diagnostic_written(
-    body: bytes, accept: str, engine: str, monkeypatch: pytest.MonkeyPatch
+    body: bytes, accept: str, engine: str, written: list[Diagnostic]
 ) -> None:
     all = len(check(body * 5, profile="pushgateway"))
-    written = []
-    at = Diagnostic.at
-
-    def counted(*arguments: Any, **options: Any) -> Diagnostic:
-        written.append(at(*arguments, **options))
-        return written[-1]
-
-    monkeypatch.setattr(Diagnostic, "at", counted)
+    written.clear()
     request = Request("PUT", "/metrics/job/j", Headers([("Accept", accept)]), body * 5)
     assert Gateway(GroupStore()).handle(request).status == 400
     assert len(written) == (1 if accept == "*/*" else all)

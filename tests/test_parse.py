@@ -31,8 +31,8 @@ from expofmt import (
     parse,
     render,
 )
-from expofmt.parse import read
-from expofmt.source import Span
+from expofmt.parse import read_push
+from expofmt.source import Source, Span
 from expofmt.strategies import exposition_text
 
 SCRAPES = sorted((Path(__file__).parent / "data").glob("*.prom"))
@@ -438,32 +438,24 @@ def test_valid_text_is_accepted(data: bytes) -> None:
 
 
 def test_the_diagnostics_of_an_error_are_written_when_they_are_asked_for(
-    engine: str, monkeypatch: pytest.MonkeyPatch
+    engine: str, written: list[Diagnostic]
 ) -> None:
-    written = []
-    at = Diagnostic.at
-
-    def counted(*arguments: Any, **options: Any) -> Diagnostic:
-        written.append(at(*arguments, **options))
-        return written[-1]
-
-    monkeypatch.setattr(Diagnostic, "at", counted)
     with pytest.raises(ParseError) as refused:
-        read(b"a x\nb y\nc z\n", max_diagnostics=2)
+        read_push(Source("a.prom", b"a x\n" * 1002), names="legacy", strict=True)
     error = refused.value
     assert not written
     first = next(error.errors())
     assert (first.line, len(written)) == (1, 1)
-    assert [each.code for each in error.diagnostics] == ["invalid-value", "invalid-value", "too-many-diagnostics"]
+    assert [each.code for each in error.diagnostics] == ["invalid-value"] * 1000 + ["too-many-diagnostics"]
     assert error.diagnostics[0] is first
-    assert [*error.errors()] == [*error.diagnostics[:2]]
+    assert [*error.errors()] == [*error.diagnostics[:1000]]
     assert list(error.diagnostics) == written
     assert error.args == (error.diagnostics,)
     assert repr(error) == f"ParseError({error.diagnostics!r})"
 
 
 @pytest.mark.parametrize("refusing", [parse, lambda text: GroupStore().put(GroupingKey("a"), text)])
-def test_an_error_that_may_be_kept_is_written(refusing: Callable[[bytes], object]) -> None:
+def test_an_error_that_may_be_kept_is_written(engine: str, refusing: Callable[[bytes], object]) -> None:
     with pytest.raises(ParseError) as refused:
         refusing(b"a x\n")
     assert [each.code for each in refused.value.args[0]] == ["invalid-value"]

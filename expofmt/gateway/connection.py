@@ -461,6 +461,7 @@ class Connection(HttpToolsProtocol):
         self._deadline = math.inf
 
     def on_response_complete(self) -> None:
+        # Nothing more will be joined to it, so that it need not wait for the next turn of the event loop.
         self._writer.flush()
         super().on_response_complete()
         if not self.transport.is_closing():

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ..catalog import OWN
-from ..codes import Code, Profile
+from ..codes import Code
 from ..diagnostics import Diagnostic, ExpositionError, Place
 from ..grouping import GroupingKeyError
 from ..groups import JournalError
 from ..names import Names
-from ..parse import read
+from ..parse import read_push
 from ..quoting import STRING, go_quoted, label_of, series_of, unquoted, visible
+from ..source import Source
 from .complaints import Declarations, complaint
 
 __all__ = ["TEXTS", "Refusal", "Text", "refusal"]
@@ -98,7 +99,7 @@ def _crowded_out(error: ExpositionError, pushed: _Pushed) -> ExpositionError | N
 
 def _raised(text: bytes, names: Names, *, strict: bool) -> ExpositionError | None:
     try:
-        read(text, strict=strict, profile=Profile.PUSHGATEWAY, names=names)
+        read_push(Source("<push>", text), names=names, strict=strict)
     except ExpositionError as error:
         return error
     return None

@@ -30,7 +30,7 @@ import zlib
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from itertools import chain, groupby, repeat
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -467,8 +467,11 @@ def _last_id(connection: sqlite3.Connection) -> int:
 
 
 def _add_pushes(connection: sqlite3.Connection, groups: Iterable[_Changed]) -> None:
-    ids = ((group, chain((group.replaced,), repeat(None))) for group in groups)
-    rows = [(id, group.row.id, *push) for group, given in ids for id, push in zip(given, group.pushes, strict=False)]
+    rows = [
+        (None if number else group.replaced, group.row.id, *push)
+        for group in groups
+        for number, push in enumerate(group.pushes)
+    ]
     _write(connection, "pushes", _PUSH_ROW, rows)
 
 

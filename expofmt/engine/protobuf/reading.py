@@ -108,10 +108,9 @@ def scan(data: bytes, /, *, max_faults: int = 1000) -> Scan:
     What a few bytes can claim is limited. A metric of more than 64 KiB has at most 65,536 fields, and so has a message
     besides its metrics. At most 1,000 times, all together, a message has the name of an earlier one, a metric the
     labels and time of an earlier one of its family, a bucket or quantile the bound of another of its metric, or a
-    message a field again of which the last counts. At most
-    100,000 fields are not known or of native histograms, and one for each 8 bytes of the input. The names and labels of
-    all samples together have at most 64 MiB, and 16 bytes for each of the input. Beyond that, it is refused as
-    ``input-too-large``.
+    message once more a field of which only the last counts. At most 100,000 fields are not known or of native
+    histograms, and one for each 8 bytes of the input. The names and labels of all samples together have at most 64 MiB,
+    and 16 bytes for each of the input. Beyond that, it is refused as ``input-too-large``.
 
     >>> from expofmt import Format, MetricFamily, render
     >>> data = render([MetricFamily.gauge("a", 1)], format=Format.PROTOBUF)

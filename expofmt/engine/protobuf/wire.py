@@ -272,8 +272,8 @@ def _after(data: bytes, at: int, tag: int, value: int, end: int) -> tuple[int, i
 def known_or_not(
     data: bytes, at: int, end: int, message: str, metric: int = -1
 ) -> Iterator[tuple[str, int, WireField, bool]]:
-    """All fields in a message and those within it, with the message's name and the number of the metric; and whether
-    that message has had a field of the number.
+    """All fields in a message and those within it, with the message's name, the number of the metric, and whether that
+    message has had such a field, by number and wire type, before.
     """
     given: set[tuple[int, int]] = set()
     for field in wire_fields(data, at, end):
